@@ -1,0 +1,116 @@
+#include "link_name.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace hls {
+
+namespace {
+
+using Extensions = std::uint8_t;
+constexpr Extensions kPlaylist = 1, kMedia = 2, kKey = 4, kJson = 8, kImage = 16, kFile = 32;
+
+struct Extension {
+  std::string_view text;
+  Extensions set;
+};
+
+// kMedia is what ffmpeg's allowed_segment_extensions, Kodi and Shaka have in common with what origins
+// use; kFile are whole files, which only a plain M3U line or an entry names.
+constexpr Extension kExtensions[] = {
+    {"m3u8", kPlaylist}, {"m3u", kPlaylist},
+    {"ts", kMedia},      {"m4s", kMedia},    {"mp4", kMedia},   {"m4v", kMedia},   {"m4a", kMedia},
+    {"cmfv", kMedia},    {"cmfa", kMedia},   {"cmft", kMedia},  {"fmp4", kMedia},  {"mov", kMedia},
+    {"aac", kMedia},     {"ac3", kMedia},    {"ec3", kMedia},   {"eac3", kMedia},  {"mp3", kMedia},
+    {"mp2", kMedia},     {"flac", kMedia},   {"ogg", kMedia},   {"oga", kMedia},   {"wav", kMedia},
+    {"vtt", kMedia},     {"webvtt", kMedia}, {"mpg", kMedia},   {"mpeg", kMedia},  {"mpegts", kMedia},
+    {"3gp", kMedia},     {"mkv", kMedia},    {"ogv", kMedia},   {"m2ts", kFile},   {"mts", kFile},
+    {"webm", kFile},     {"avi", kFile},     {"flv", kFile},
+    {"key", kKey},       {"json", kJson},
+    {"jpg", kImage},     {"jpeg", kImage},   {"png", kImage},   {"webp", kImage},  {"gif", kImage},
+    {"avif", kImage},    {"bmp", kImage},
+};
+
+struct Rule {
+  Extensions accepted;
+  std::string_view fallback;   // with the dot
+  std::string_view stem;       // for a URL without a file name
+  LinkKind link;
+};
+
+// In the order of UriKind.
+constexpr Rule kRules[] = {
+    {kPlaylist, ".m3u8", "index", LinkKind::playlist},
+    {kMedia, ".ts", "segment", LinkKind::media},
+    {kMedia, ".mp4", "segment", LinkKind::media},
+    {kMedia, ".mp4", "segment", LinkKind::media},
+    {kKey, ".key", "key", LinkKind::media},
+    {kJson, ".json", "data", LinkKind::media},
+    {kImage, ".jpg", "image", LinkKind::media},
+    {kPlaylist | kMedia | kJson | kImage | kFile, ".m3u8", "index", LinkKind::playlist},
+};
+
+// RFC 3986 2.3: what no client and no proxy ever re-encodes.
+constexpr std::array<bool, 256> make_unreserved() {
+  std::array<bool, 256> table{};
+  for (int c = 'a'; c <= 'z'; ++c) table[c] = true;
+  for (int c = 'A'; c <= 'Z'; ++c) table[c] = true;
+  for (int c = '0'; c <= '9'; ++c) table[c] = true;
+  table['-'] = table['.'] = table['_'] = table['~'] = true;
+  return table;
+}
+constexpr std::array<bool, 256> kUnreserved = make_unreserved();
+
+bool is_unreserved(char c) { return kUnreserved[static_cast<unsigned char>(c)]; }
+
+Extensions extension_set(std::string_view name) {
+  std::size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos || name.size() - dot > 8) return 0;
+  char lower[8];
+  std::size_t size = 0;
+  for (char c : name.substr(dot + 1)) lower[size++] = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+  for (const Extension &e : kExtensions) {
+    if (e.text.size() == size && std::memcmp(e.text.data(), lower, size) == 0) return e.set;
+  }
+  return 0;
+}
+
+}  // namespace
+
+bool is_link_name(std::string_view name) {
+  return !name.empty() && name.size() <= kLinkNameBuffer && name.front() != '.' &&
+         std::all_of(name.begin(), name.end(), is_unreserved);
+}
+
+bool is_media_name(std::string_view name) { return extension_set(name) & (kMedia | kFile); }
+
+LinkName link_name(UriKind kind, std::string_view upstream, char *buffer) {
+  Extensions set = extension_set(upstream);
+  // A line of a media playlist that names a playlist (nested lists of IPTV) is played as one.
+  if ((kind == UriKind::segment || kind == UriKind::fragment) && set == kPlaylist) kind = UriKind::playlist;
+
+  const Rule &rule = kRules[static_cast<std::size_t>(kind)];
+  bool accepted = set & rule.accepted;
+  if (accepted && upstream.size() <= kMaxLinkName && is_link_name(upstream)) {
+    return {upstream, true, rule.link};
+  }
+
+  char *end = buffer;
+  // A leading dot would hide the file or name a directory ("..").
+  std::size_t first = upstream.find_first_not_of('.');
+  if (first != std::string_view::npos) {
+    std::string_view rest = upstream.substr(first);
+    std::string_view extension = accepted ? rest.substr(rest.rfind('.')) : std::string_view();
+    rest.remove_suffix(extension.size());
+    for (char c : rest.substr(0, kMaxLinkName - extension.size())) *end++ = is_unreserved(c) ? c : '_';
+    end = std::copy(extension.begin(), extension.end(), end);
+  } else {
+    end = std::copy(rule.stem.begin(), rule.stem.end(), end);
+    accepted = false;
+  }
+  if (!accepted) end = std::copy(rule.fallback.begin(), rule.fallback.end(), end);
+  return {{buffer, static_cast<std::size_t>(end - buffer)}, false, rule.link};
+}
+
+}  // namespace hls

@@ -1,0 +1,246 @@
+// What the module's files share: configuration, the state of one request, and who does what.
+// The way of a request, from top to bottom:
+//
+//   entry_handler      <entry>?key…&sig       → internal redirect to a fresh link
+//   link_phase         preaccess              → the link is opened, request headers are replaced,
+//   origin_lookup                               the host is looked up
+//   variables          proxy_pass $hls_proxy_pass
+//   origin_peer        hls_origin's balancer  → connects to the address that was looked up
+//   origin_response    process_header         → says what the body is before a header goes out
+//   response_filter    header and body filter → header rules
+//   rewritten_response                        → playlists and JSON, rewritten as they stream by
+
+#ifndef NGX_HTTP_HLS_PROXY_H
+#define NGX_HTTP_HLS_PROXY_H
+
+extern "C" {
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+}
+
+#include <memory>
+#include <new>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/host_patterns.h"
+#include "core/link.h"
+#include "core/sniff.h"
+#include "core/url_template.h"
+
+extern "C" ngx_module_t ngx_http_hls_proxy_module;
+
+namespace hls_proxy {
+
+// ---- configuration -------------------------------------------------------------------------------
+
+struct KeyArgument {
+  std::string name;
+  ngx_regex_t *regex;      // null: any value
+};
+
+struct Source {
+  std::string name;
+  std::vector<KeyArgument> key;
+  std::string entry;
+  hls::UrlTemplate url;
+  bool has_url = false;
+  std::vector<std::pair<std::string, hls::UrlTemplate>> headers;
+  hls::HostPatterns hosts;
+  std::vector<std::string> volatile_arguments;
+  bool volatile_host = false;
+
+  std::vector<std::string> key_names() const;
+};
+
+struct LinkLocation {      // a location with `hls_proxy on`
+  void *server;            // the core module's configuration of its server
+  ngx_http_core_loc_conf_t *location;
+};
+
+struct UpstreamHook {     // an `upstream` block and its balancer's own peer.init
+  ngx_http_upstream_srv_conf_t *upstream;
+  ngx_http_upstream_init_peer_pt init;
+};
+
+struct MainConf {
+  std::vector<std::unique_ptr<Source>> sources;
+  std::vector<LinkLocation> link_locations;
+  std::vector<UpstreamHook> hooks;
+
+  Source *source(std::string_view name) const;
+};
+
+struct ServerConf {
+  std::vector<std::string> secrets;
+  hls::LinkKeys keys;
+  std::vector<std::string> api_keys;
+};
+
+enum class Auth : ngx_uint_t { token, apikey, none };
+
+struct LocationConf {
+  ngx_flag_t enable;
+  ngx_http_complex_value_t *base;
+  ngx_http_complex_value_t *public_base;
+  ngx_http_complex_value_t *bind;
+  ngx_uint_t auth;
+  time_t media_ttl;
+  time_t playlist_ttl;
+  size_t max_playlist;
+  Source *entry;
+  ngx_array_t *entry_arguments;   // of EntryArgument
+};
+
+struct EntryArgument {
+  ngx_uint_t index;               // into Source::key
+  ngx_http_complex_value_t value;
+};
+
+MainConf &main_conf(ngx_conf_t *cf);
+MainConf &main_conf(ngx_http_request_t *r);
+ServerConf &server_conf(ngx_http_request_t *r);
+LocationConf &location_conf(ngx_http_request_t *r);
+
+/// `hls_proxy_source name { … }`
+char *source_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+// ---- one request ---------------------------------------------------------------------------------
+
+struct Address {
+  ngx_sockaddr_t sockaddr;
+  socklen_t socklen;
+  ngx_str_t name;
+};
+
+struct Origin {
+  enum class Lookup { none, running, done, failed } lookup = Lookup::none;
+  std::vector<Address> addresses;
+  ngx_resolver_ctx_t *resolver = nullptr;
+};
+
+class RewrittenResponse;
+
+struct RequestContext {
+  ~RequestContext();
+
+  hls::LinkState state = hls::LinkState::malformed;
+  hls::Link link;
+  Source *source = nullptr;
+  std::string upstream_uri;       // path and query, foreign arguments included
+  Origin origin;
+
+  hls::BodyKind body = hls::BodyKind::undecided;
+  ngx_int_t (*process_header)(ngx_http_request_t *) = nullptr;   // the upstream's own, while ours stand before them
+  ngx_int_t (*reinit_request)(ngx_http_request_t *) = nullptr;
+  bool header_done = false;
+
+  RewrittenResponse *response = nullptr;    // a pool object of its own
+  bool unseen = false;                      // the header went out before any byte of the body was seen
+};
+
+/// The request's own context, or null.
+RequestContext *own_context(ngx_http_request_t *r);
+/// Also for slices and background updates of a link request: they skip our phase and use its link.
+RequestContext *link_context(ngx_http_request_t *r);
+
+/// `hls_proxy_base` and `hls_proxy_public_base` of this request; base's own path apart.
+struct Base {
+  std::string text;               // as links begin
+  std::string absolute;           // the same with scheme and host
+  std::string path;               // what is a path in it
+};
+bool request_base(ngx_http_request_t *r, Base &base);
+
+/// The scope of what is linked from `link` (an entry: exp is 0, key null).
+bool make_scope(ngx_http_request_t *r, const hls::Link &link, const Source &source, hls::LinkScope &scope);
+
+// ---- roles ---------------------------------------------------------------------------------------
+
+ngx_int_t link_phase(ngx_http_request_t *r);
+ngx_int_t entry_handler(ngx_http_request_t *r);
+
+/// What an OPTIONS, or a method that is neither GET nor HEAD, gets; NGX_DECLINED for those two.
+ngx_int_t check_method(ngx_http_request_t *r);
+
+/// Replaces the client's headers by those that may go upstream.
+bool replace_request_headers(ngx_http_request_t *r, const RequestContext &ctx);
+
+/// NGX_DECLINED: done or failed, go on; NGX_AGAIN: the phases go on when the answer is there.
+ngx_int_t origin_lookup(ngx_http_request_t *r, RequestContext &ctx);
+
+ngx_int_t origin_add_upstream(ngx_conf_t *cf);
+/// Makes every `upstream` block's peer.init call watch_response() for link requests.
+ngx_int_t origin_hook_upstreams(ngx_conf_t *cf);
+/// Puts a look at the first body bytes behind the upstream's process_header.
+void watch_response(ngx_http_request_t *r, RequestContext &ctx);
+/// The same for bytes that are at hand. `coding`: the value of Content-Encoding.
+hls::BodyKind sniff_body(std::string_view bytes, bool chunked, std::string_view coding, bool complete);
+/// All Content-Encoding values of a header list, joined.
+std::string content_coding(const ngx_list_t &headers);
+
+void clean_response_headers(ngx_http_request_t *r, const RequestContext &ctx);
+bool add_header(ngx_http_request_t *r, std::string_view name, std::string_view value);
+void add_cors_headers(ngx_http_request_t *r);
+/// Location of an origin's redirect: a link. False: none could be made.
+bool link_redirect(ngx_http_request_t *r, const RequestContext &ctx);
+
+ngx_int_t add_variables(ngx_conf_t *cf);
+ngx_int_t install_filters(ngx_conf_t *cf);
+
+/// Log lines of this request from here on show its path, not its query, and no upstream URI.
+void hide_arguments_in_log(ngx_http_request_t *r);
+
+// ---- helpers -------------------------------------------------------------------------------------
+
+inline std::string_view view(const ngx_str_t &s) { return {reinterpret_cast<char *>(s.data), s.len}; }
+
+/// A copy in the pool; data is null where there was no memory.
+inline ngx_str_t pool_string(ngx_pool_t *pool, std::string_view text) {
+  ngx_str_t s;
+  s.len = text.size();
+  s.data = static_cast<u_char *>(ngx_pnalloc(pool, text.size() + 1));
+  if (s.data) ngx_memcpy(s.data, text.data(), text.size());
+  if (s.data) s.data[s.len] = '\0';
+  return s;
+}
+
+/// A C++ value that lives as long as the pool; null where there was no memory.
+template <class T, class... Arguments>
+T *pool_new(ngx_pool_t *pool, Arguments &&...arguments) {
+  ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(pool, sizeof(T));
+  if (cleanup == nullptr) return nullptr;
+  T *value = new (cleanup->data) T(std::forward<Arguments>(arguments)...);
+  cleanup->handler = [](void *data) { static_cast<T *>(data)->~T(); };
+  return value;
+}
+
+/// Runs `f` for nginx: an exception (there is only bad_alloc) becomes `failed`.
+template <class F, class R>
+R guarded(R failed, F &&f) noexcept {
+  try {
+    return f();
+  } catch (...) {
+    return failed;
+  }
+}
+
+/// The same for directives, whose success is NULL.
+template <class F>
+char *guarded_conf(F &&f) noexcept {
+  return guarded(static_cast<char *>(NGX_CONF_ERROR), [&]() -> char * { return f(); });
+}
+
+/// What UrlTemplate::expand() asks for.
+inline auto key_values(const hls::StreamKey &key) {
+  return [&key](size_t i) { return key.values[i] ? std::string_view(*key.values[i]) : std::string_view(); };
+}
+
+bool evaluate(ngx_http_request_t *r, ngx_http_complex_value_t *value, std::string &to);
+
+}  // namespace hls_proxy
+
+#endif

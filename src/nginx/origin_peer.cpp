@@ -1,0 +1,106 @@
+// The upstream that $hls_proxy_pass names. It has no servers of its own: its balancer connects to the
+// addresses that were looked up for the request's link.
+
+#include "hls_proxy.h"
+
+namespace hls_proxy {
+
+namespace {
+
+struct OriginPeer {
+  const Origin *origin;
+  size_t next;
+};
+
+ngx_int_t get_peer(ngx_peer_connection_t *pc, void *data) {
+  auto *peer = static_cast<OriginPeer *>(data);
+  const auto &addresses = peer->origin->addresses;
+  if (peer->origin->lookup != Origin::Lookup::done || addresses.empty()) {
+    pc->tries = 0;   // or nginx would ask again, for ever
+    return NGX_DECLINED;
+  }
+  const Address &address = addresses[peer->next++ % addresses.size()];
+  pc->sockaddr = const_cast<sockaddr *>(&address.sockaddr.sockaddr);
+  pc->socklen = address.socklen;
+  pc->name = const_cast<ngx_str_t *>(&address.name);
+  return NGX_OK;
+}
+
+void free_peer(ngx_peer_connection_t *pc, void *, ngx_uint_t) {
+  if (pc->tries) --pc->tries;
+}
+
+#if (NGX_HTTP_SSL)
+ngx_int_t set_session(ngx_peer_connection_t *, void *) { return NGX_OK; }
+void save_session(ngx_peer_connection_t *, void *) {}
+#endif
+
+ngx_int_t init_origin_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *) {
+  RequestContext *ctx = link_context(r);
+  if (ctx == nullptr || ctx->state != hls::LinkState::ok) {
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "hls_proxy: $hls_proxy_pass is only for requests with a link: is \"hls_proxy on\" in this location?");
+    return NGX_ERROR;
+  }
+  auto *peer = static_cast<OriginPeer *>(ngx_pcalloc(r->pool, sizeof(OriginPeer)));
+  if (peer == nullptr) return NGX_ERROR;
+  peer->origin = &ctx->origin;
+
+  ngx_peer_connection_t &pc = r->upstream->peer;
+  pc.data = peer;
+  pc.get = get_peer;
+  pc.free = free_peer;
+  pc.tries = ctx->origin.addresses.empty() ? 1 : ctx->origin.addresses.size();
+#if (NGX_HTTP_SSL)
+  pc.set_session = set_session;
+  pc.save_session = save_session;
+#endif
+  if (ctx == own_context(r)) watch_response(r, *ctx);
+  return NGX_OK;
+}
+
+ngx_int_t init_origin(ngx_conf_t *, ngx_http_upstream_srv_conf_t *us) {
+  us->peer.init = init_origin_peer;
+  return NGX_OK;
+}
+
+// ---- `upstream` groups of the user's own ---------------------------------------------------------
+
+ngx_int_t init_hooked_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us) {
+  auto hook = main_conf(r).hooks.begin();
+  while (hook->upstream != us) ++hook;
+  ngx_int_t rc = hook->init(r, us);
+  RequestContext *ctx = own_context(r);
+  if (rc == NGX_OK && ctx && ctx->state == hls::LinkState::ok) watch_response(r, *ctx);
+  return rc;
+}
+
+}  // namespace
+
+ngx_int_t origin_add_upstream(ngx_conf_t *cf) {
+  ngx_url_t url;
+  ngx_memzero(&url, sizeof(url));
+  ngx_str_set(&url.host, "hls_origin");
+  url.no_port = 1;
+  ngx_http_upstream_srv_conf_t *us = ngx_http_upstream_add(cf, &url, NGX_HTTP_UPSTREAM_CREATE);
+  if (us == nullptr) return NGX_ERROR;
+  us->peer.init_upstream = init_origin;
+  return NGX_OK;
+}
+
+ngx_int_t origin_hook_upstreams(ngx_conf_t *cf) {
+  auto *umcf = static_cast<ngx_http_upstream_main_conf_t *>(
+      ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module));
+  auto **upstreams = static_cast<ngx_http_upstream_srv_conf_t **>(umcf->upstreams.elts);
+  return guarded(static_cast<ngx_int_t>(NGX_ERROR), [&]() -> ngx_int_t {
+    for (ngx_uint_t i = 0; i < umcf->upstreams.nelts; ++i) {
+      auto &init = upstreams[i]->peer.init;
+      if (init == nullptr || init == init_origin_peer) continue;
+      main_conf(cf).hooks.push_back({upstreams[i], init});
+      init = init_hooked_peer;
+    }
+    return NGX_OK;
+  });
+}
+
+}  // namespace hls_proxy

@@ -1,0 +1,133 @@
+// What an origin's body is must be known before its header goes out: a playlist loses its length and its
+// validators, an HTML page must become an error. So we stand behind the upstream's process_header and hold
+// it back until the first bytes of the body are there, most often with the header itself.
+
+#include "core/content_decoder.h"
+#include "hls_proxy.h"
+
+namespace hls_proxy {
+
+namespace {
+
+// What is in the buffer behind the header, and whether that is all there will be.
+hls::BodyKind look_at_body(ngx_http_request_t *r, std::string &coding) {
+  ngx_http_upstream_t *u = r->upstream;
+  std::string_view bytes(reinterpret_cast<char *>(u->buffer.pos), static_cast<size_t>(u->buffer.last - u->buffer.pos));
+  bool chunked = u->headers_in.chunked;
+  bool complete = !chunked && u->headers_in.content_length_n >= 0 &&
+                  bytes.size() >= static_cast<size_t>(u->headers_in.content_length_n);
+  coding = content_coding(u->headers_in.headers);
+  return sniff_body(bytes, chunked, coding, complete);
+}
+
+// The request that went upstream decides, not the client's: proxy_method and the cache change it.
+bool has_body(ngx_http_request_t *r) {
+  ngx_uint_t status = r->upstream->headers_in.status_n;
+  if (status < 200 || status == NGX_HTTP_NO_CONTENT || status == NGX_HTTP_NOT_MODIFIED) return false;
+  ngx_chain_t *request = r->upstream->request_bufs;
+  return !(request && ngx_buf_size(request->buf) > 5 && ngx_strncmp(request->buf->start, "HEAD ", 5) == 0);
+}
+
+ngx_int_t judge_body(ngx_http_request_t *r, RequestContext &ctx) {
+  ngx_http_upstream_t *u = r->upstream;
+  if (!has_body(r)) {
+    ctx.body = hls::BodyKind::other;
+    return NGX_OK;
+  }
+  bool success = u->headers_in.status_n == NGX_HTTP_OK || u->headers_in.status_n == NGX_HTTP_PARTIAL_CONTENT;
+
+  std::string coding;
+  ctx.body = look_at_body(r, coding);
+  if (ctx.body == hls::BodyKind::undecided && u->buffer.last < u->buffer.end) return NGX_AGAIN;
+  if (!success) return NGX_OK;
+
+  const char *wrong = nullptr;
+  if (hls::parse_content_coding(coding) == hls::ContentCoding::unknown) {
+    wrong = "in a content coding that was not asked for and is not known";
+  } else if (ctx.body == hls::BodyKind::undecided) {
+    wrong = "with a header that leaves no room for its body: raise proxy_buffer_size";
+  } else if (ctx.body == hls::BodyKind::html) {
+    wrong = ctx.link.kind == hls::LinkKind::playlist ? "with an HTML page where a playlist should be"
+                                                     : "with an HTML page where media should be";
+  }
+  if (wrong == nullptr) return NGX_OK;
+  ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "hls_proxy: the origin answered %ui %s", u->headers_in.status_n, wrong);
+  return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+}
+
+ngx_int_t process_header(ngx_http_request_t *r) {
+  RequestContext &ctx = *own_context(r);
+  if (!ctx.header_done) {
+    // The upstream replaces its own handler while it reads; ours steps aside meanwhile.
+    r->upstream->process_header = ctx.process_header;
+    ngx_int_t rc = ctx.process_header(r);
+    ctx.process_header = r->upstream->process_header;
+    r->upstream->process_header = process_header;
+    if (rc != NGX_OK || r->cached) return rc;
+    ctx.header_done = true;
+  }
+  return guarded(static_cast<ngx_int_t>(NGX_ERROR), [&] { return judge_body(r, ctx); });
+}
+
+ngx_int_t reinit_request(ngx_http_request_t *r) {
+  RequestContext &ctx = *own_context(r);
+  ngx_int_t rc = ctx.reinit_request(r);
+  ctx.process_header = r->upstream->process_header;
+  r->upstream->process_header = process_header;
+  ctx.header_done = false;
+  ctx.body = hls::BodyKind::undecided;
+  return rc;
+}
+
+}  // namespace
+
+void watch_response(ngx_http_request_t *r, RequestContext &ctx) {
+  ngx_http_upstream_t *u = r->upstream;
+  if (u->process_header == process_header) return;
+  ctx.process_header = u->process_header;
+  ctx.reinit_request = u->reinit_request;
+  ctx.header_done = false;
+  ctx.body = hls::BodyKind::undecided;
+  u->process_header = process_header;
+  u->reinit_request = reinit_request;
+}
+
+hls::BodyKind sniff_body(std::string_view bytes, bool chunked, std::string_view coding, bool complete) {
+  std::string body;
+  if (chunked) {
+    if (!hls::unchunk_prefix(bytes, body, complete)) return hls::BodyKind::other;
+    bytes = body;
+  }
+  hls::ContentCoding parsed = hls::parse_content_coding(coding);
+  if (parsed == hls::ContentCoding::identity || parsed == hls::ContentCoding::unknown) return hls::sniff(bytes, complete);
+
+  auto decoder = hls::ContentDecoder::create(parsed);
+  char decoded[hls::kSniffBytes];
+  size_t size = 0;
+  using Status = hls::ContentDecoder::Status;
+  for (Status status = Status::output; status == Status::output && size < sizeof(decoded);) {
+    size_t written = 0;
+    status = decoder->decode(bytes, decoded + size, sizeof(decoded) - size, written);
+    size += written;
+    if (status == Status::error) return hls::BodyKind::other;
+    if (status == Status::done) complete = true;
+  }
+  return hls::sniff({decoded, size}, complete);
+}
+
+std::string content_coding(const ngx_list_t &headers) {
+  std::string coding;
+  for (const ngx_list_part_t *part = &headers.part; part; part = part->next) {
+    auto *h = static_cast<ngx_table_elt_t *>(part->elts);
+    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+      static u_char name[] = "content-encoding";
+      if (h[i].hash == 0 || h[i].key.len != sizeof(name) - 1) continue;
+      if (ngx_strncasecmp(h[i].key.data, name, sizeof(name) - 1) != 0) continue;
+      if (!coding.empty()) coding += ',';
+      coding += view(h[i].value);
+    }
+  }
+  return coding;
+}
+
+}  // namespace hls_proxy

@@ -1,0 +1,167 @@
+// Header and body filter. A response with a link gets the header rules; one that is a playlist, or JSON
+// that can name URLs, is rewritten.
+
+#include "core/link_name.h"
+#include "core/response_headers.h"
+#include "hls_proxy.h"
+#include "rewritten_response.h"
+
+namespace hls_proxy {
+
+namespace {
+
+ngx_http_output_header_filter_pt next_header_filter;
+ngx_http_output_body_filter_pt next_body_filter;
+
+hls::BodyKind sniff_cached(ngx_http_request_t *r) {
+#if (NGX_HTTP_CACHE)
+  // The file is open and its first block is at hand: nginx has just read the header from it.
+  u_char buffer[hls::kSniffBytes + 64];
+  ssize_t n = ngx_read_file(&r->cache->file, buffer, sizeof(buffer), static_cast<off_t>(r->cache->body_start));
+  if (n < 0) return hls::BodyKind::other;
+  std::string_view bytes(reinterpret_cast<char *>(buffer), static_cast<size_t>(n));
+  return sniff_body(bytes, false, content_coding(r->headers_out.headers), bytes.size() < sizeof(buffer));
+#else
+  return hls::BodyKind::undecided;
+#endif
+}
+
+bool is_json(ngx_http_request_t *r, const RequestContext &ctx) {
+  if (ctx.body != hls::BodyKind::json || r->headers_out.status != NGX_HTTP_OK) return false;
+  std::string_view type = view(r->headers_out.content_type), name = ctx.link.url.name();
+  return ctx.link.kind == hls::LinkKind::playlist || type.find("json") != std::string_view::npos ||
+         (name.size() > 5 && name.substr(name.size() - 5) == ".json");
+}
+
+// A playlist answers a Range for all of it (ffmpeg asks everything from 0- on) as if there had been none.
+bool is_whole(ngx_http_request_t *r) {
+  if (r->headers_out.status != NGX_HTTP_PARTIAL_CONTENT) return true;
+  ngx_table_elt_t *range = r->headers_out.content_range;
+  off_t length = r->headers_out.content_length_n;
+  if (range == nullptr || length <= 0) return false;
+  u_char expected[64];
+  u_char *end = ngx_snprintf(expected, sizeof(expected), "bytes 0-%O/%O", length - 1, length);
+  return view(range->value) == std::string_view(reinterpret_cast<char *>(expected), static_cast<size_t>(end - expected));
+}
+
+void clear_header(ngx_table_elt_t *&header) {
+  if (header == nullptr) return;
+  header->hash = 0;
+  header = nullptr;
+}
+
+void prepare_rewritten_headers(ngx_http_request_t *r, bool playlist) {
+  ngx_http_headers_out_t &out = r->headers_out;
+  for (ngx_list_part_t *part = &out.headers.part; part; part = part->next) {
+    auto *h = static_cast<ngx_table_elt_t *>(part->elts);
+    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+      if (h[i].hash && hls::is_body_header(view(h[i].key))) h[i].hash = 0;
+    }
+  }
+  if (out.status == NGX_HTTP_PARTIAL_CONTENT) {
+    out.status = NGX_HTTP_OK;
+    out.status_line.len = 0;
+    out.content_offset = 0;
+  }
+  clear_header(out.content_range);
+  clear_header(out.content_encoding);
+  ngx_http_clear_content_length(r);
+  ngx_http_clear_accept_ranges(r);
+  ngx_http_clear_last_modified(r);
+  ngx_http_clear_etag(r);
+  r->allow_ranges = 0;
+  if (!playlist) return;
+  out.content_type = {hls::kPlaylistType.size(),
+                      reinterpret_cast<u_char *>(const_cast<char *>(hls::kPlaylistType.data()))};
+  out.content_type_len = hls::kPlaylistType.size();
+  out.content_type_lowcase = nullptr;
+}
+
+ngx_int_t refuse(ngx_http_request_t *r, const char *reason) {
+  ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "hls_proxy: %s", reason);
+  return NGX_ERROR;
+}
+
+ngx_int_t start_rewriting(ngx_http_request_t *r, RequestContext &ctx, bool playlist) {
+  hls::ContentCoding coding = hls::parse_content_coding(content_coding(r->headers_out.headers));
+  if (coding == hls::ContentCoding::unknown || !is_whole(r)) {
+    return refuse(r, coding == hls::ContentCoding::unknown ? "a playlist in an unknown content coding"
+                                                           : "a part of a playlist cannot be rewritten");
+  }
+  prepare_rewritten_headers(r, playlist);
+  if (r->method == NGX_HTTP_HEAD) return next_header_filter(r);
+
+  hls::LinkScope scope;
+  if (!make_scope(r, ctx.link, *ctx.source, scope)) return NGX_ERROR;
+  ctx.response = pool_new<RewrittenResponse>(
+      r->pool, r, ctx, playlist ? RewrittenResponse::Document::playlist : RewrittenResponse::Document::json, coding,
+      std::move(scope));
+  if (ctx.response == nullptr) return NGX_ERROR;
+  r->filter_need_in_memory = 1;
+  return NGX_OK;   // the header waits for the first rewritten bytes
+}
+
+ngx_int_t filter_link_response(ngx_http_request_t *r, RequestContext &ctx) {
+  if (r->cached) ctx.body = sniff_cached(r);
+  if (!link_redirect(r, ctx)) return refuse(r, "the origin redirects to what cannot be linked");
+  bool playlist = ctx.body == hls::BodyKind::playlist, json = is_json(r, ctx);
+  clean_response_headers(r, ctx);
+  add_cors_headers(r);
+  if (playlist || json) return start_rewriting(r, ctx, playlist);
+  ctx.unseen = ctx.body == hls::BodyKind::undecided;
+  return next_header_filter(r);
+}
+
+// Not so for nginx's own pages, which come while the upstream is already let go.
+bool is_relayed(ngx_http_request_t *r) {
+  ngx_http_upstream_t *u = r->upstream;
+  if (u == nullptr || (!r->cached && u->cleanup == nullptr)) return false;
+  return r->headers_out.status == u->headers_in.status_n || r->headers_out.status == NGX_HTTP_NOT_MODIFIED;
+}
+
+ngx_int_t header_filter(ngx_http_request_t *r) {
+  LocationConf &conf = location_conf(r);
+  if (!conf.enable && !conf.entry) return next_header_filter(r);
+  return guarded(static_cast<ngx_int_t>(NGX_ERROR), [&] {
+    RequestContext *ctx = own_context(r);
+    if (ctx && ctx->state == hls::LinkState::ok && is_relayed(r)) return filter_link_response(r, *ctx);
+    if (r == r->main) add_cors_headers(r);
+    return next_header_filter(r);
+  });
+}
+
+// Behind an upstream that could not be watched the first bytes come too late to change the header.
+ngx_int_t check_unseen(ngx_http_request_t *r, RequestContext &ctx, ngx_chain_t *in) {
+  for (; in && ctx.unseen; in = in->next) {
+    if (!ngx_buf_in_memory(in->buf) || in->buf->pos == in->buf->last) continue;
+    ctx.unseen = false;
+    std::string_view bytes(reinterpret_cast<char *>(in->buf->pos), static_cast<size_t>(in->buf->last - in->buf->pos));
+    if (sniff_body(bytes, false, content_coding(r->headers_out.headers), true) == hls::BodyKind::playlist) {
+      return refuse(r, "a playlist came from an upstream that hls_proxy does not see in time: "
+                       "use $hls_proxy_pass, or an upstream block");
+    }
+  }
+  return NGX_OK;
+}
+
+ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in) {
+  RequestContext *ctx = own_context(r);
+  if (ctx == nullptr || (ctx->response == nullptr && !ctx->unseen) || r->header_only) return next_body_filter(r, in);
+  return guarded(static_cast<ngx_int_t>(NGX_ERROR), [&]() -> ngx_int_t {
+    if (ctx->response) return ctx->response->filter(in, next_header_filter, next_body_filter);
+    if (check_unseen(r, *ctx, in) != NGX_OK) return NGX_ERROR;
+    return next_body_filter(r, in);
+  });
+}
+
+}  // namespace
+
+ngx_int_t install_filters(ngx_conf_t *) {
+  next_header_filter = ngx_http_top_header_filter;
+  ngx_http_top_header_filter = header_filter;
+  next_body_filter = ngx_http_top_body_filter;
+  ngx_http_top_body_filter = body_filter;
+  return NGX_OK;
+}
+
+}  // namespace hls_proxy

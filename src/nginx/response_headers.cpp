@@ -1,0 +1,94 @@
+// What reaches the client of an origin's response headers: nothing that acts on the user's domain.
+
+#include "core/response_headers.h"
+
+#include "hls_proxy.h"
+
+namespace hls_proxy {
+
+namespace {
+
+template <class F>
+void each_header(ngx_http_request_t *r, F f) {
+  for (ngx_list_part_t *part = &r->headers_out.headers.part; part; part = part->next) {
+    auto *headers = static_cast<ngx_table_elt_t *>(part->elts);
+    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+      if (headers[i].hash) f(headers[i]);
+    }
+  }
+}
+
+class OneLink : public hls::Output {
+public:
+  std::string_view text() { return {buffer_, static_cast<size_t>(pos_ - buffer_)}; }
+
+protected:
+  void next_window(size_t) override {
+    if (pos_) throw std::bad_alloc();
+    pos_ = buffer_;
+    end_ = buffer_ + sizeof(buffer_);
+  }
+
+private:
+  char buffer_[kMaxReserve + 1024];
+};
+
+}  // namespace
+
+bool add_header(ngx_http_request_t *r, std::string_view name, std::string_view value) {
+  auto *h = static_cast<ngx_table_elt_t *>(ngx_list_push(&r->headers_out.headers));
+  if (h == nullptr) return false;
+  h->key = pool_string(r->pool, name);
+  h->value = pool_string(r->pool, value);
+  h->hash = h->key.data && h->value.data ? 1 : 0;
+#if (nginx_version >= 1023000)
+  h->next = nullptr;
+#endif
+  return h->hash;
+}
+
+void add_cors_headers(ngx_http_request_t *r) {
+  add_header(r, "Access-Control-Allow-Origin", "*");
+  add_header(r, "Access-Control-Expose-Headers",
+             "Accept-Ranges, Age, Cache-Control, Content-Length, Content-Range, Content-Type, Date, ETag, Last-Modified");
+  if (r->method != NGX_HTTP_OPTIONS) return;
+  add_header(r, "Access-Control-Allow-Methods", "GET, HEAD, OPTIONS");
+  add_header(r, "Access-Control-Allow-Headers", "Range, If-Range, If-None-Match, If-Modified-Since, X-Api-Key, CMCD-Request, CMCD-Object, CMCD-Status, CMCD-Session");
+  add_header(r, "Access-Control-Max-Age", "86400");
+}
+
+void clean_response_headers(ngx_http_request_t *r, const RequestContext &ctx) {
+  each_header(r, [&](ngx_table_elt_t &h) {
+    if (hls::is_dropped_header(view(h.key))) h.hash = 0;
+  });
+  add_header(r, "X-Content-Type-Options", "nosniff");
+  add_header(r, "Content-Security-Policy", "sandbox");
+
+  std::string_view type = hls::media_type(view(r->headers_out.content_type), ctx.link.url.name());
+  r->headers_out.content_type = {type.size(), reinterpret_cast<u_char *>(const_cast<char *>(type.data()))};
+  r->headers_out.content_type_len = type.size();
+  r->headers_out.content_type_lowcase = nullptr;
+  r->headers_out.charset.len = 0;
+}
+
+bool link_redirect(ngx_http_request_t *r, const RequestContext &ctx) {
+  ngx_table_elt_t *location = r->headers_out.location;
+  if (location == nullptr || location->hash == 0) return true;
+
+  hls::Url target;
+  hls::LinkScope scope;
+  OneLink out;
+  bool linked = hls::resolve_reference(ctx.link.url, view(location->value), target) == hls::Reference::http &&
+                make_scope(r, ctx.link, *ctx.source, scope);
+  if (linked) {
+    hls::LinkWriter writer(scope);
+    auto kind = ctx.link.kind == hls::LinkKind::playlist ? hls::UriKind::automatic : hls::UriKind::segment;
+    linked = writer.write(out, target, kind, ctx.link.at ? &*ctx.link.at : nullptr, ctx.link.variables, false);
+  }
+  location->hash = 0;
+  r->headers_out.location = nullptr;
+  if (!linked || !add_header(r, "Location", out.text())) return false;
+  return true;
+}
+
+}  // namespace hls_proxy

@@ -1,0 +1,183 @@
+// Plays the sample in headless Chromium, by hls.js or by the browser itself, for t/browser.t, which gives
+// what to play as JSON in the first argument and reads a JSON line for each check:
+//   { mode: "hls.js" | "native", chromium, page, entry, relay, renditions: { name: [url, width] }, duration }
+
+'use strict';
+
+const { chromium } = require('playwright-core');
+
+const DEADLINE = 20000;   // ms for one condition
+const STEP = 0.6;         // seconds of film that count as playing
+const wanted = JSON.parse(process.argv[2]);
+
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required',
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'];
+
+// hls.js goes on by itself after these: a busy machine renders late, and that is all they say.
+const STALLS = ['bufferStalledError', 'bufferNudgeOnStall', 'bufferSeekOverHole'];
+
+function check(name, ok, detail) {
+  console.log(JSON.stringify({ name, ok: Boolean(ok), detail: ok ? undefined : detail }));
+  return ok;
+}
+
+// What goes wrong unseen: the console, the page's errors, and requests that fail or leave the relay.
+function watch(page) {
+  const log = { console: [], failed: [], foreign: [], statuses: [], relayed: 0 };
+  page.on('console', message => {
+    if (['error', 'warning'].includes(message.type())) log.console.push(`${message.type()}: ${message.text()}`);
+  });
+  page.on('pageerror', error => log.console.push(`exception: ${error}`));
+  page.on('request', request => {
+    const url = request.url();
+    if (url.startsWith(`${wanted.relay}/hls/`)) log.relayed++;
+    if (!url.startsWith(`${wanted.relay}/`) && !url.startsWith(wanted.page) && !/^(blob|data):/.test(url)) {
+      log.foreign.push(url);
+    }
+  });
+  page.on('requestfailed', request => {
+    // A player drops what it asked for when it seeks or switches.
+    const why = request.failure().errorText;
+    if (why !== 'net::ERR_ABORTED') log.failed.push(`${why} ${request.url()}`);
+  });
+  page.on('response', response => {
+    if (response.status() >= 400) log.statuses.push(`${response.status()} ${response.url()}`);
+  });
+  return log;
+}
+
+// Waits until `condition` (run in the page) holds.
+async function reaches(page, name, condition, argument) {
+  try {
+    await page.waitForFunction(condition, argument, { timeout: DEADLINE, polling: 40 });
+    return check(name, true);
+  } catch (error) {
+    const state = await page.evaluate(() => JSON.stringify({ state: state(), seen })).catch(e => String(e));
+    return check(name, false, `${String(error.message).split('\n')[0]} ${state}`);
+  }
+}
+
+// From here on a piece of film passes and frames are rendered.
+async function plays(page, name) {
+  const from = await page.evaluate(() => state());
+  return reaches(page, `${name}: plays`, ([from, step]) => {
+    const now = state();
+    return now.time >= from.time + step && now.frames >= from.frames + 5 && !now.paused && !now.error;
+  }, [from, STEP]);
+}
+
+async function seeks(page, name, time) {
+  const audio = await page.evaluate(time => {
+    video.currentTime = time;
+    return state().audioBytes;
+  }, time);
+  await reaches(page, `${name}: seeks to ${time} s`, time => {
+    const now = state();
+    return !now.seeking && now.time >= time && now.time < time + 4;
+  }, time);
+  await plays(page, `${name}, after the seek`);
+  return audio;
+}
+
+// ---- hls.js
+
+async function hlsJs(page) {
+  await page.evaluate(url => playWithHlsJs(url), wanted.entry);
+  await plays(page, 'hls.js');
+  await reaches(page, 'hls.js: the whole film is known', duration => Math.abs(video.duration - duration) < 0.5,
+    wanted.duration);
+  await reaches(page, 'hls.js: alternate audio', () => hls.audioTracks.length === 1 && state().audioBytes > 0);
+  await seeks(page, 'hls.js', 9.3);
+  await seeks(page, 'hls.js, back', 2.7);
+  await everyLevel(page);
+  await subtitles(page);
+  const errors = await page.evaluate(() => seen.errors);
+  const bad = errors.filter(error => error.fatal || !STALLS.includes(error.details));
+  check('hls.js: reports no error', bad.length === 0, JSON.stringify(bad));
+}
+
+async function everyLevel(page) {
+  const levels = await page.evaluate(() => hls.levels.map(level => level.url[0] ?? level.url));
+  const names = Object.keys(wanted.renditions);
+  const level_of = name => levels.findIndex(url => url.endsWith(wanted.renditions[name][0]));
+  check('hls.js: every rendition is a level', names.every(name => level_of(name) >= 0), JSON.stringify(levels));
+  for (const name of names) {
+    const level = level_of(name);
+    if (level < 0) continue;
+    const keys = await page.evaluate(() => seen.keys);
+    await page.evaluate(level => {
+      video.currentTime = 1;
+      hls.currentLevel = level;
+    }, level);
+    await reaches(page, `hls.js, level ${name}: is on the screen`, ([level, width]) => {
+      const now = state();
+      return now.fragment?.level === level && now.width === width && !now.seeking;
+    }, [level, wanted.renditions[name][1]]);
+    await plays(page, `hls.js, level ${name}`);
+    await seeks(page, `hls.js, level ${name}`, 10.4);
+    if (name === 'aes') {
+      check('hls.js, level aes: its key was loaded', await page.evaluate(keys => seen.keys > keys, keys), keys);
+    }
+  }
+}
+
+// The n-th cue of the sample says "Second n" from second n on.
+async function subtitles(page) {
+  await page.evaluate(() => {
+    hls.subtitleTrack = 0;
+    hls.subtitleDisplay = true;
+    video.currentTime = 4;
+  });
+  await reaches(page, 'hls.js: subtitles, at their times', () => {
+    const cues = [...video.textTracks].flatMap(track => [...(track.cues || [])]);
+    return cues.length > 2 && cues.every(cue => Math.abs(cue.startTime - Number(cue.text.replace('Second ', ''))) < 0.1);
+  });
+}
+
+// ---- the browser's own HLS
+
+async function native(page) {
+  const can = await page.evaluate(() => video.canPlayType('application/vnd.apple.mpegurl'));
+  if (!can) {
+    console.log(JSON.stringify({ skip: 'this Chromium has no HLS of its own' }));
+    return;
+  }
+  await nativePlay(page, 'native', wanted.entry);
+  await reaches(page, 'native: sound', () => state().audioBytes > 0);
+  for (const [name, [url]] of Object.entries(wanted.renditions)) await nativePlay(page, `native, ${name}`, url);
+}
+
+async function nativePlay(page, name, url) {
+  await page.evaluate(url => playNatively(url), url);
+  if (!await plays(page, name)) return;
+  await reaches(page, `${name}: the whole film is known`, duration => Math.abs(video.duration - duration) < 0.5,
+    wanted.duration);
+  await seeks(page, name, 9.3);
+  await seeks(page, `${name}, back`, 2.7);
+}
+
+// ----
+
+async function main() {
+  const browser = await chromium.launch({ executablePath: wanted.chromium, headless: true, args: FLAGS });
+  try {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(DEADLINE);
+    const log = watch(page);
+    await page.goto(wanted.page);
+    await (wanted.mode === 'native' ? native : hlsJs)(page);
+    check(`${wanted.mode}: nothing in the console`, log.console.length === 0, log.console.join('\n'));
+    check(`${wanted.mode}: no request fails`, log.failed.length === 0, log.failed.join('\n'));
+    check(`${wanted.mode}: no answer is an error`, log.statuses.length === 0, log.statuses.join('\n'));
+    check(`${wanted.mode}: no request leaves the relay`, log.foreign.length === 0, log.foreign.join('\n'));
+    check(`${wanted.mode}: the relay was asked`, log.relayed > 0 || wanted.allowNone, log.relayed);
+  } finally {
+    await browser.close();
+  }
+}
+
+main().catch(error => {
+  check('the browser test runs to its end', false, String(error.stack));
+  process.exitCode = 1;
+});
