@@ -9,6 +9,7 @@ out=$root/.build
 module=$out/ngx_http_hls_proxy_module.so
 nginx=${TEST_NGINX_BINARY:-nginx}
 nginx_source=${NGINX_SOURCE:-/usr/share/nginx/src}
+hardening="-fstack-protector-strong -Wformat -Werror=format-security -D_FORTIFY_SOURCE=2"
 jobs=$(nproc 2>/dev/null || echo 2)
 PATH=$PATH:/usr/sbin:/sbin   # nginx and ss, for a plain user
 
@@ -74,15 +75,20 @@ install_packages() {
   local held=
   if [[ " $* " == *" nginx "* ]] && [ ! -e /usr/sbin/policy-rc.d ]; then
     held=/usr/sbin/policy-rc.d   # keeps Debian's nginx from starting on port 80, only while it is installed
+    trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$held" >/dev/null
     as_root chmod 755 "$held"
-    trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
   fi
   as_root apt-get -q update || true   # the lists at hand may do
   as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
     apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" ||
     die "apt-get could not install: $*"
-  [ -z "$held" ] || { as_root rm -f "$held"; trap - EXIT; }
+  if [ -n "$held" ]; then
+    as_root rm -f "$held"
+    trap - EXIT
+    ! command -v systemctl >/dev/null || as_root systemctl -q disable nginx 2>/dev/null || true
+    say "Debian's own nginx service was left off (systemctl enable --now nginx starts it)"
+  fi
 }
 
 # ---- building
@@ -107,12 +113,14 @@ dots() {
 
 prepare_out() {
   [[ $root != *[[:space:]]* ]] || die "nginx cannot be built below a path with blanks: $root"
-  mkdir -p "$out" 2>/dev/null && [ -w "$out" ] || die "$out cannot be written to: was it made by root? remove it"
+  mkdir -p "$out" 2>/dev/null && [ -w "$out" ] ||
+    die "$out cannot be written to: was it made by root? remove it"
 }
 
 # nginx's configure writes into its own directory: a directory of links to it serves, and nothing is touched.
 link_nginx_source() {
-  [ -x "$nginx_source/configure" ] || die "no nginx sources in $nginx_source (Debian: apt-get install nginx-dev)"
+  [ -x "$nginx_source/configure" ] ||
+    die "no nginx sources in $nginx_source (Debian: apt-get install nginx-dev)"
   rm -rf "$out/nginx"
   mkdir -p "$out/nginx"
   ln -s "$nginx_source"/* "$out/nginx/"
@@ -121,10 +129,10 @@ link_nginx_source() {
 
 configure_nginx() (
   cd "$out/nginx"
-  NGX_CONF_FLAGS=(--with-compat --with-threads --with-http_ssl_module --with-http_v2_module --with-http_slice_module)
-  [ ! -f conf_flags ] || . ./conf_flags
+  NGX_CONF_FLAGS=(--with-compat --with-threads --with-http_ssl_module --with-http_v2_module)
+  [ ! -f conf_flags ] || . ./conf_flags   # Debian's: how its nginx was configured
   ./configure "${NGX_CONF_FLAGS[@]}" --builddir="$out/objs" --add-dynamic-module="$root" \
-    --with-cc-opt="-g -O2 -fPIC -fstack-protector-strong -Wformat -Werror=format-security -D_FORTIFY_SOURCE=2 ${CC_OPT:-}" \
+    --with-cc-opt="-g -O2 -fPIC $hardening ${CC_OPT:-}" \
     --with-ld-opt="-Wl,-z,relro -Wl,-z,now -fPIC ${LD_OPT:-}"
 )
 
@@ -143,7 +151,8 @@ build() {
     logged "$out/configure.log" "configuring nginx's build" configure_nginx
     configuration > "$out/configured"
   fi
-  logged "$out/build.log" "building the module" make -C "$out/nginx" -j "$jobs" -f "$out/objs/Makefile" modules
+  logged "$out/build.log" "building the module" \
+    make -C "$out/nginx" -j "$jobs" -f "$out/objs/Makefile" modules
   install -m 644 "$out/objs/${module##*/}" "$module.new"
   mv "$module.new" "$module"   # a running nginx keeps the old file
   cp src/nginx/hls_proxy_params "$out/"

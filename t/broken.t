@@ -101,7 +101,7 @@ subtest "the origin's own errors" => sub {
     $origin->set('/live/bad.m3u8', status => $status, type => 'text/html', body => '<script>alert(1)</script>',
                  headers => ['Retry-After: 7', 'WWW-Authenticate: Basic realm="origin"']);
     my $r = $nginx->get($entry);
-    is($r->{status}, $status, "$status");
+    is($r->{status}, $status, "status $status");
     is($r->header('Access-Control-Allow-Origin'), '*', 'CORS');
     unlike($r->header('Content-Type') // '', qr/html/, 'not as HTML') if $r->{body} =~ /<script>/;
     is($r->header('WWW-Authenticate'), undef, "no login window of the origin's");

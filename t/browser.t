@@ -43,7 +43,7 @@ sub browse {
     else { ok($check->{ok}, $check->{name}) or diag($check->{detail}) }
   }
   close $lines;
-  is($?, 0, "$wanted{mode}: the browser ran to its end");
+  is($?, 0, "$wanted{label}: the browser ran to its end");
 }
 
 # The relay as nginx.conf.example has it, media cache included.
@@ -60,8 +60,8 @@ my %width = (low => 160, mid => 320, fmp4 => 320, aes => 160, range => 160);
 my %renditions = map { $width{$_->[0]} ? ($_->[0] => [$_->[2], $width{$_->[0]}]) : () } renditions($origin, $relay, $entry);
 my %wanted = (entry => "$base$entry", relay => $base, renditions => \%renditions);
 
-browse(%wanted, mode => 'hls.js', page => "$base/player.html");
-browse(%wanted, mode => 'hls.js', page => "http://127.0.0.1:$elsewhere->{port}/player.html");
-browse(%wanted, mode => 'native', page => "$base/player.html");
+browse(%wanted, label => 'hls.js', mode => 'hls.js', page => "$base/player.html");
+browse(%wanted, label => 'hls.js, page from elsewhere', mode => 'hls.js', page => "http://127.0.0.1:$elsewhere->{port}/player.html");
+browse(%wanted, label => 'native', mode => 'native', page => "$base/player.html");
 
 finish();

@@ -19,10 +19,11 @@ my $nginx = start_relay($origin, http => <<"END", server => <<'END');
 hls_proxy_source strict { key site=^[a-z]+\$ n=^\\d+\$ lang; entry /strict; url http://127.0.0.1:$port/\$site/\$n.m3u8?l=\$lang; }
 hls_proxy_source film { key title; entry /film; url http://127.0.0.1:$port/film/\$title; }
 END
+hls_proxy_api_key 'key one 0123456789' key-two-0123456789;
 location = /strict { hls_proxy_entry strict; }
 location = /film { hls_proxy_entry film; }
 location = /open { hls_proxy_entry s; hls_proxy_auth none; }
-location = /machine { hls_proxy_entry s; hls_proxy_auth apikey; hls_proxy_api_key 'key one 0123456789' key-two-0123456789; }
+location = /machine { hls_proxy_entry s; hls_proxy_auth apikey; }
 location ~ ^/episode/(?<episode>\w+)$ { hls_proxy_entry s p=$episode.m3u8; hls_proxy_auth none; }
 location ~ ^/signed/(?<signed>[\w-]+)$ { hls_proxy_entry s p=$signed.m3u8; }
 END
@@ -71,7 +72,7 @@ subtest 'without a valid signature' => sub {
     'the secret of someone else' => entry_uri(p => 'index.m3u8', -secret => 'someone else, 0123456789'),
     'a signature over nothing' => '/entry?p=index.m3u8&sig=' . sign_args($SECRET),
   );
-  is($nginx->get($is{$_})->{status}, 403, $_) for sort keys %is;
+  like($nginx->get($is{$_})->{status}, /empty|short|long/ ? qr/^40[03]$/ : qr/^403$/, $_) for sort keys %is;
   is(scalar(my @asked = $origin->requests), 0, 'the origin was not asked');
 };
 

@@ -151,7 +151,7 @@ subtest 'to the client: media' => sub {
   for my $case ([200], [206, 'Range: bytes=1-5'], [304, 'If-None-Match: "v1-1000"'], [416, 'Range: bytes=5000-']) {
     my ($status, @headers) = @$case;
     my $r = $nginx->get($seg, headers => \@headers);
-    is($r->{status}, $status, "$status");
+    is($r->{status}, $status, "status $status");
     check_rules($r, $status);
     is($r->header('ETag'), '"v1-1000"', "$status: ETag") if $status != 416;
     is($r->header('Last-Modified'), 'Tue, 03 Feb 2026 04:05:06 GMT', "$status: Last-Modified") if $status != 416;

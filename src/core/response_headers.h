@@ -10,24 +10,26 @@ namespace hls {
 /// Headers that act on more than the response they come with are dropped from every response, since
 /// the origin would act under the user's name. A name that ends in '*' stands for all that begin so:
 ///
-/// - the user's domain in a browser, its cookies and storage: Set-Cookie*, Clear-Site-Data, Set-Login,
-///   IdP-SignIn-Status, Activate-Storage-Access, Service-Worker*, Accept-CH*, Critical-CH, Use-As-Dictionary,
-///   Sec-*, Secure-Session-*, Shared-Storage-*, Ad-Auction-*, Attribution-Reporting-*,
-///   Observe-Browsing-Topics, X-Allow-FLEDGE
-/// - its security policy (the module sends its own): Strict-Transport-Security, Public-Key-Pins*, Expect-*,
-///   Content-Security-Policy*, X-Content-Security-Policy*, X-WebKit-CSP*, X-Content-Type-Options,
-///   X-Frame-Options, X-XSS-Protection, X-Permitted-Cross-Domain-Policies, X-Download-Options,
-///   Referrer-Policy, Permissions-Policy*, Feature-Policy*, Document-*, Require-Document-Policy, Integrity-Policy*,
-///   Origin-Agent-Cluster, Origin-Trial, Cross-Origin-*, Access-Control-*, Timing-Allow-Origin,
-///   Allow-CSP-From, Supports-Loading-Mode, X-UA-Compatible, X-DNS-Prefetch-Control
-/// - what a browser loads, reports or opens because of it: Link, Refresh, Speculation-Rules, SourceMap,
-///   X-SourceMap, NEL, Report-To, Reporting-Endpoints, Alt-Svc, Content-Disposition
-/// - addresses that lead past the relay: Location (redirects are followed inside, or end as 502),
-///   Content-Location, Content-Base
+/// - the user's domain in a browser, its cookies and storage: Set-Cookie*, Clear-Site-Data,
+///   Set-Login, IdP-SignIn-Status, Activate-Storage-Access, Service-Worker*, Accept-CH*, Critical-CH,
+///   Use-As-Dictionary, Sec-*, Secure-Session-*, Shared-Storage-*, Ad-Auction-*,
+///   Attribution-Reporting-*, Observe-Browsing-Topics, X-Allow-FLEDGE
+/// - its security policy (the module sends its own): Strict-Transport-Security, Public-Key-Pins*,
+///   Expect-*, Content-Security-Policy*, X-Content-Security-Policy*, X-WebKit-CSP*,
+///   X-Content-Type-Options, X-Frame-Options, X-XSS-Protection, X-Permitted-Cross-Domain-Policies,
+///   X-Download-Options, Referrer-Policy, Permissions-Policy*, Feature-Policy*, Document-*,
+///   Require-Document-Policy, Integrity-Policy*, Origin-Agent-Cluster, Origin-Trial, Cross-Origin-*,
+///   Access-Control-*, Timing-Allow-Origin, Allow-CSP-From, Supports-Loading-Mode, X-UA-Compatible,
+///   X-DNS-Prefetch-Control
+/// - what a browser loads, reports or opens because of it: Link, Refresh, Speculation-Rules,
+///   SourceMap, X-SourceMap, NEL, Report-To, Reporting-Endpoints, Alt-Svc, Content-Disposition
+/// - addresses that lead past the relay: Location (where a redirect is passed on, a link takes its place
+///   after this), Content-Location, Content-Base
 /// - authentication: WWW-Authenticate, Optional-WWW-Authenticate, Authentication-*, Proxy-*
 /// - nginx and whatever cache, server or CDN stands before it: X-Accel-*, X-Sendfile*, X-Lighttpd-*,
-///   X-Reproxy-*, X-LiteSpeed-*, Surrogate-*, Edge-Control, Cache-Tag*, X-Cache-Tag*, CDN-Cache-Control, XKey
-/// - the upstream connection (RFC 9110 7.6.1): Connection, Keep-Alive, Proxy-Connection, TE, Trailer,
+///   X-Reproxy-*, X-LiteSpeed-*, Surrogate-*, Edge-Control, Cache-Tag*, X-Cache-Tag*,
+///   CDN-Cache-Control, XKey
+/// - the upstream connection (RFC 9110 7.6.1): Connection, Keep-Alive, TE, Trailer,
 ///   Transfer-Encoding, Upgrade
 ///
 /// Kept on purpose: Age, Date, Cache-Control, Expires, ETag, Last-Modified, Content-Range, Accept-Ranges;

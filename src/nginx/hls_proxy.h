@@ -139,8 +139,13 @@ struct RequestContext {
   bool header_done = false;
 
   RewrittenResponse *response = nullptr;    // a pool object of its own
-  bool unseen = false;                      // the header went out before any byte of the body was seen
+  bool unseen = false;                      // the header filter was reached before any byte of the body
+  bool refused = false;                     // what goes out now is nginx's own error page
+  bool clone = false;                       // of a slice or a background update: only watched, never rewritten
 };
+
+/// A context for a clone of a link request that is about to go upstream, or null.
+RequestContext *clone_context(ngx_http_request_t *r);
 
 /// The request's own context, or null.
 RequestContext *own_context(ngx_http_request_t *r);

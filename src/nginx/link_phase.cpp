@@ -95,6 +95,22 @@ RequestContext *link_context(ngx_http_request_t *r) {
   return ctx || r == r->main ? ctx : own_context(r->main);
 }
 
+RequestContext *clone_context(ngx_http_request_t *r) {
+  RequestContext *parent = own_context(r->main);
+  if (parent == nullptr || parent->state != hls::LinkState::ok) return nullptr;
+  auto *ctx = pool_new<RequestContext>(r->pool);
+  if (ctx == nullptr) return nullptr;
+  ctx->state = parent->state;
+  ctx->link = parent->link;
+  ctx->source = parent->source;
+  ctx->upstream_uri = parent->upstream_uri;
+  ctx->origin.lookup = parent->origin.lookup;
+  ctx->origin.addresses = parent->origin.addresses;
+  ctx->clone = true;
+  ngx_http_set_ctx(r, ctx, ngx_http_hls_proxy_module);
+  return ctx;
+}
+
 bool request_base(ngx_http_request_t *r, Base &base) {
   LocationConf &conf = location_conf(r);
   if (!evaluate(r, conf.base, base.text) || !evaluate(r, conf.public_base, base.absolute)) return false;

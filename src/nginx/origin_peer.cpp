@@ -36,7 +36,8 @@ void save_session(ngx_peer_connection_t *, void *) {}
 #endif
 
 ngx_int_t init_origin_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *) {
-  RequestContext *ctx = link_context(r);
+  RequestContext *ctx = own_context(r);
+  if (ctx == nullptr && r != r->main) ctx = guarded(ctx, [&] { return clone_context(r); });
   if (ctx == nullptr || ctx->state != hls::LinkState::ok) {
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "hls_proxy: $hls_proxy_pass is only for requests with a link: is \"hls_proxy on\" in this location?");
@@ -55,7 +56,7 @@ ngx_int_t init_origin_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
   pc.set_session = set_session;
   pc.save_session = save_session;
 #endif
-  if (ctx == own_context(r)) watch_response(r, *ctx);
+  watch_response(r, *ctx);
   return NGX_OK;
 }
 

@@ -33,15 +33,27 @@ bool is_json(ngx_http_request_t *r, const RequestContext &ctx) {
          (name.size() > 5 && name.substr(name.size() - 5) == ".json");
 }
 
+std::string_view header_value(const ngx_list_t &headers, std::string_view lower_name) {
+  for (const ngx_list_part_t *part = &headers.part; part; part = part->next) {
+    auto *h = static_cast<ngx_table_elt_t *>(part->elts);
+    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+      if (h[i].hash && h[i].lowcase_key && std::string_view(reinterpret_cast<char *>(h[i].lowcase_key), h[i].key.len) == lower_name) {
+        return view(h[i].value);
+      }
+    }
+  }
+  return {};
+}
+
 // A playlist answers a Range for all of it (ffmpeg asks everything from 0- on) as if there had been none.
-bool is_whole(ngx_http_request_t *r) {
-  if (r->headers_out.status != NGX_HTTP_PARTIAL_CONTENT) return true;
-  ngx_table_elt_t *range = r->headers_out.content_range;
-  off_t length = r->headers_out.content_length_n;
-  if (range == nullptr || length <= 0) return false;
+// The upstream's header tells: the slice filter has turned its 206 into a 200 before us.
+bool is_whole(const ngx_http_upstream_headers_in_t &in) {
+  if (in.status_n != NGX_HTTP_PARTIAL_CONTENT) return true;
+  off_t length = in.content_length_n;
   u_char expected[64];
   u_char *end = ngx_snprintf(expected, sizeof(expected), "bytes 0-%O/%O", length - 1, length);
-  return view(range->value) == std::string_view(reinterpret_cast<char *>(expected), static_cast<size_t>(end - expected));
+  return length > 0 && header_value(in.headers, "content-range") ==
+                           std::string_view(reinterpret_cast<char *>(expected), static_cast<size_t>(end - expected));
 }
 
 void clear_header(ngx_table_elt_t *&header) {
@@ -77,16 +89,20 @@ void prepare_rewritten_headers(ngx_http_request_t *r, bool playlist) {
   out.content_type_lowcase = nullptr;
 }
 
-ngx_int_t refuse(ngx_http_request_t *r, const char *reason) {
+// Before a header went out, a status returned from a header filter becomes nginx's error page.
+ngx_int_t refuse(ngx_http_request_t *r, RequestContext &ctx, const char *reason) {
   ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "hls_proxy: %s", reason);
-  return NGX_ERROR;
+  ctx.refused = true;
+  ngx_http_clean_header(r);
+  return NGX_HTTP_BAD_GATEWAY;
 }
 
 ngx_int_t start_rewriting(ngx_http_request_t *r, RequestContext &ctx, bool playlist) {
   hls::ContentCoding coding = hls::parse_content_coding(content_coding(r->headers_out.headers));
-  if (coding == hls::ContentCoding::unknown || !is_whole(r)) {
-    return refuse(r, coding == hls::ContentCoding::unknown ? "a playlist in an unknown content coding"
-                                                           : "a part of a playlist cannot be rewritten");
+  if (coding == hls::ContentCoding::unknown) return refuse(r, ctx, "a playlist in an unknown content coding");
+  if (!is_whole(r->upstream->headers_in)) return refuse(r, ctx, "a part of a playlist cannot be rewritten");
+  if (r->headers_out.content_length_n > static_cast<off_t>(location_conf(r).max_playlist)) {
+    return refuse(r, ctx, "a playlist is larger than hls_proxy_max_playlist");
   }
   prepare_rewritten_headers(r, playlist);
   if (r->method == NGX_HTTP_HEAD) return next_header_filter(r);
@@ -103,20 +119,26 @@ ngx_int_t start_rewriting(ngx_http_request_t *r, RequestContext &ctx, bool playl
 
 ngx_int_t filter_link_response(ngx_http_request_t *r, RequestContext &ctx) {
   if (r->cached) ctx.body = sniff_cached(r);
-  if (!link_redirect(r, ctx)) return refuse(r, "the origin redirects to what cannot be linked");
+  if (r->cached && ctx.body == hls::BodyKind::html && r->headers_out.status == NGX_HTTP_OK) {
+    return refuse(r, ctx, "an HTML page is in the cache where a playlist or media should be");
+  }
+  if (!link_redirect(r, ctx)) return refuse(r, ctx, "the origin redirects to what cannot be linked");
   bool playlist = ctx.body == hls::BodyKind::playlist, json = is_json(r, ctx);
   clean_response_headers(r, ctx);
   add_cors_headers(r);
   if (playlist || json) return start_rewriting(r, ctx, playlist);
-  ctx.unseen = ctx.body == hls::BodyKind::undecided;
-  return next_header_filter(r);
+  ctx.unseen = ctx.body == hls::BodyKind::undecided && r->method != NGX_HTTP_HEAD;
+  if (!ctx.unseen || ctx.link.kind == hls::LinkKind::media) return next_header_filter(r);
+  r->allow_ranges = 0;
+  return NGX_OK;
 }
 
 // Not so for nginx's own pages, which come while the upstream is already let go.
 bool is_relayed(ngx_http_request_t *r) {
   ngx_http_upstream_t *u = r->upstream;
   if (u == nullptr || (!r->cached && u->cleanup == nullptr)) return false;
-  return r->headers_out.status == u->headers_in.status_n || r->headers_out.status == NGX_HTTP_NOT_MODIFIED;
+  ngx_uint_t status = r->headers_out.status;   // slice and not_modified filters may have changed it
+  return status == u->headers_in.status_n || status == NGX_HTTP_OK || status == NGX_HTTP_NOT_MODIFIED;
 }
 
 ngx_int_t header_filter(ngx_http_request_t *r) {
@@ -124,33 +146,47 @@ ngx_int_t header_filter(ngx_http_request_t *r) {
   if (!conf.enable && !conf.entry) return next_header_filter(r);
   return guarded(static_cast<ngx_int_t>(NGX_ERROR), [&] {
     RequestContext *ctx = own_context(r);
-    if (ctx && ctx->state == hls::LinkState::ok && is_relayed(r)) return filter_link_response(r, *ctx);
+    if (ctx && ctx->clone) return next_header_filter(r);
+    if (ctx && ctx->state == hls::LinkState::ok && !ctx->refused && is_relayed(r)) return filter_link_response(r, *ctx);
     if (r == r->main) add_cors_headers(r);
     return next_header_filter(r);
   });
 }
 
-// Behind an upstream that could not be watched the first bytes come too late to change the header.
-ngx_int_t check_unseen(ngx_http_request_t *r, RequestContext &ctx, ngx_chain_t *in) {
-  for (; in && ctx.unseen; in = in->next) {
-    if (!ngx_buf_in_memory(in->buf) || in->buf->pos == in->buf->last) continue;
-    ctx.unseen = false;
-    std::string_view bytes(reinterpret_cast<char *>(in->buf->pos), static_cast<size_t>(in->buf->last - in->buf->pos));
-    if (sniff_body(bytes, false, content_coding(r->headers_out.headers), true) == hls::BodyKind::playlist) {
-      return refuse(r, "a playlist came from an upstream that hls_proxy does not see in time: "
-                       "use $hls_proxy_pass, or an upstream block");
+// Behind an upstream that could not be watched (`proxy_pass $hls_proxy_url`) the first buffer of the body
+// decides. The header of a playlist link has waited for it; that of media, which may have a Range to cut,
+// could not: a playlist there is broken off.
+ngx_int_t see_first_bytes(ngx_http_request_t *r, RequestContext &ctx, ngx_chain_t *in) {
+  std::string_view bytes;
+  bool last = false;
+  for (; in && bytes.empty() && !last; in = in->next) {
+    if (ngx_buf_in_memory(in->buf)) {
+      bytes = {reinterpret_cast<char *>(in->buf->pos), static_cast<size_t>(in->buf->last - in->buf->pos)};
     }
+    last = in->buf->last_buf;
   }
-  return NGX_OK;
+  if (bytes.empty() && !last) return NGX_AGAIN;
+
+  ctx.unseen = false;
+  ctx.body = sniff_body(bytes, false, content_coding(r->headers_out.headers), last);
+  bool playlist = ctx.body == hls::BodyKind::playlist;
+  if (ctx.body == hls::BodyKind::undecided || (playlist && ctx.link.kind == hls::LinkKind::media)) {
+    return refuse(r, ctx, "what may be a playlist came too late to be rewritten: use $hls_proxy_pass, or an upstream block");
+  }
+  if (ctx.link.kind == hls::LinkKind::media) return NGX_OK;
+  if (playlist || is_json(r, ctx)) return start_rewriting(r, ctx, playlist);
+  return next_header_filter(r);
 }
 
 ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in) {
   RequestContext *ctx = own_context(r);
   if (ctx == nullptr || (ctx->response == nullptr && !ctx->unseen) || r->header_only) return next_body_filter(r, in);
   return guarded(static_cast<ngx_int_t>(NGX_ERROR), [&]() -> ngx_int_t {
-    if (ctx->response) return ctx->response->filter(in, next_header_filter, next_body_filter);
-    if (check_unseen(r, *ctx, in) != NGX_OK) return NGX_ERROR;
-    return next_body_filter(r, in);
+    if (ctx->unseen) {
+      ngx_int_t rc = see_first_bytes(r, *ctx, in);
+      if (rc != NGX_OK) return rc == NGX_AGAIN ? NGX_OK : NGX_ERROR;
+    }
+    return ctx->response ? ctx->response->filter(in, next_header_filter, next_body_filter) : next_body_filter(r, in);
   });
 }
 

@@ -1,6 +1,6 @@
 // Plays the sample in headless Chromium, by hls.js or by the browser itself, for t/browser.t, which gives
 // what to play as JSON in the first argument and reads a JSON line for each check:
-//   { mode: "hls.js" | "native", chromium, page, entry, relay, renditions: { name: [url, width] }, duration }
+//   { label, mode: "hls.js" | "native", chromium, page, entry, relay, renditions: { name: [url, width] }, duration }
 
 'use strict';
 
@@ -14,10 +14,11 @@ const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
   '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required',
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'];
 
-// hls.js goes on by itself after these: a busy machine renders late, and that is all they say.
-const STALLS = ['bufferStalledError', 'bufferNudgeOnStall', 'bufferSeekOverHole'];
+// hls.js goes on by itself after these, which come of a busy machine and of switching in the middle of an append.
+const HARMLESS = ['bufferStalledError', 'bufferNudgeOnStall', 'bufferSeekOverHole', 'bufferAppendNoProgress'];
 
-function check(name, ok, detail) {
+function check(what, ok, detail) {
+  const name = `${wanted.label}: ${what}`;
   console.log(JSON.stringify({ name, ok: Boolean(ok), detail: ok ? undefined : detail }));
   return ok;
 }
@@ -25,6 +26,7 @@ function check(name, ok, detail) {
 // What goes wrong unseen: the console, the page's errors, and requests that fail or leave the relay.
 function watch(page) {
   const log = { console: [], failed: [], foreign: [], statuses: [], relayed: 0 };
+  const own = [wanted.page, new URL('/hls.js', wanted.page).href];
   page.on('console', message => {
     if (['error', 'warning'].includes(message.type())) log.console.push(`${message.type()}: ${message.text()}`);
   });
@@ -32,9 +34,7 @@ function watch(page) {
   page.on('request', request => {
     const url = request.url();
     if (url.startsWith(`${wanted.relay}/hls/`)) log.relayed++;
-    if (!url.startsWith(`${wanted.relay}/`) && !url.startsWith(wanted.page) && !/^(blob|data):/.test(url)) {
-      log.foreign.push(url);
-    }
+    if (!url.startsWith(`${wanted.relay}/`) && !own.includes(url) && !/^(blob|data):/.test(url)) log.foreign.push(url);
   });
   page.on('requestfailed', request => {
     // A player drops what it asked for when it seeks or switches.
@@ -68,40 +68,36 @@ async function plays(page, name) {
 }
 
 async function seeks(page, name, time) {
-  const audio = await page.evaluate(time => {
-    video.currentTime = time;
-    return state().audioBytes;
-  }, time);
+  await page.evaluate(time => { video.currentTime = time; }, time);
   await reaches(page, `${name}: seeks to ${time} s`, time => {
     const now = state();
     return !now.seeking && now.time >= time && now.time < time + 4;
   }, time);
   await plays(page, `${name}, after the seek`);
-  return audio;
 }
 
 // ---- hls.js
 
 async function hlsJs(page) {
   await page.evaluate(url => playWithHlsJs(url), wanted.entry);
-  await plays(page, 'hls.js');
-  await reaches(page, 'hls.js: the whole film is known', duration => Math.abs(video.duration - duration) < 0.5,
+  await plays(page, 'start');
+  await reaches(page, 'the whole film is known', duration => Math.abs(video.duration - duration) < 0.5,
     wanted.duration);
-  await reaches(page, 'hls.js: alternate audio', () => hls.audioTracks.length === 1 && state().audioBytes > 0);
-  await seeks(page, 'hls.js', 9.3);
-  await seeks(page, 'hls.js, back', 2.7);
+  await reaches(page, 'alternate audio', () => hls.audioTracks.length === 1 && state().audioBytes > 0);
+  await seeks(page, 'forth', 9.3);
+  await seeks(page, 'back', 2.7);
   await everyLevel(page);
   await subtitles(page);
   const errors = await page.evaluate(() => seen.errors);
-  const bad = errors.filter(error => error.fatal || !STALLS.includes(error.details));
-  check('hls.js: reports no error', bad.length === 0, JSON.stringify(bad));
+  const bad = errors.filter(error => error.fatal || !HARMLESS.includes(error.details));
+  check('reports no error', bad.length === 0, JSON.stringify(bad));
 }
 
 async function everyLevel(page) {
   const levels = await page.evaluate(() => hls.levels.map(level => level.url[0] ?? level.url));
   const names = Object.keys(wanted.renditions);
   const level_of = name => levels.findIndex(url => url.endsWith(wanted.renditions[name][0]));
-  check('hls.js: every rendition is a level', names.every(name => level_of(name) >= 0), JSON.stringify(levels));
+  check('every rendition is a level', names.every(name => level_of(name) >= 0), JSON.stringify(levels));
   for (const name of names) {
     const level = level_of(name);
     if (level < 0) continue;
@@ -110,14 +106,14 @@ async function everyLevel(page) {
       video.currentTime = 1;
       hls.currentLevel = level;
     }, level);
-    await reaches(page, `hls.js, level ${name}: is on the screen`, ([level, width]) => {
+    await reaches(page, `level ${name}: is on the screen`, ([level, width]) => {
       const now = state();
       return now.fragment?.level === level && now.width === width && !now.seeking;
     }, [level, wanted.renditions[name][1]]);
-    await plays(page, `hls.js, level ${name}`);
-    await seeks(page, `hls.js, level ${name}`, 10.4);
+    await plays(page, `level ${name}`);
+    await seeks(page, `level ${name}`, 10.4);
     if (name === 'aes') {
-      check('hls.js, level aes: its key was loaded', await page.evaluate(keys => seen.keys > keys, keys), keys);
+      check('level aes: its key was loaded', await page.evaluate(keys => seen.keys > keys, keys), keys);
     }
   }
 }
@@ -129,7 +125,7 @@ async function subtitles(page) {
     hls.subtitleDisplay = true;
     video.currentTime = 4;
   });
-  await reaches(page, 'hls.js: subtitles, at their times', () => {
+  await reaches(page, 'subtitles, at their times', () => {
     const cues = [...video.textTracks].flatMap(track => [...(track.cues || [])]);
     return cues.length > 2 && cues.every(cue => Math.abs(cue.startTime - Number(cue.text.replace('Second ', ''))) < 0.1);
   });
@@ -143,9 +139,9 @@ async function native(page) {
     console.log(JSON.stringify({ skip: 'this Chromium has no HLS of its own' }));
     return;
   }
-  await nativePlay(page, 'native', wanted.entry);
-  await reaches(page, 'native: sound', () => state().audioBytes > 0);
-  for (const [name, [url]] of Object.entries(wanted.renditions)) await nativePlay(page, `native, ${name}`, url);
+  await nativePlay(page, 'entry', wanted.entry);
+  await reaches(page, 'sound', () => state().audioBytes > 0);
+  for (const [name, [url]] of Object.entries(wanted.renditions)) await nativePlay(page, name, url);
 }
 
 async function nativePlay(page, name, url) {
@@ -167,11 +163,11 @@ async function main() {
     const log = watch(page);
     await page.goto(wanted.page);
     await (wanted.mode === 'native' ? native : hlsJs)(page);
-    check(`${wanted.mode}: nothing in the console`, log.console.length === 0, log.console.join('\n'));
-    check(`${wanted.mode}: no request fails`, log.failed.length === 0, log.failed.join('\n'));
-    check(`${wanted.mode}: no answer is an error`, log.statuses.length === 0, log.statuses.join('\n'));
-    check(`${wanted.mode}: no request leaves the relay`, log.foreign.length === 0, log.foreign.join('\n'));
-    check(`${wanted.mode}: the relay was asked`, log.relayed > 0 || wanted.allowNone, log.relayed);
+    check('nothing in the console', log.console.length === 0, log.console.join('\n'));
+    check('no request fails', log.failed.length === 0, log.failed.join('\n'));
+    check('no answer is an error', log.statuses.length === 0, log.statuses.join('\n'));
+    check('no request leaves the relay', log.foreign.length === 0, log.foreign.join('\n'));
+    check('the relay was asked', log.relayed > 0, log.relayed);
   } finally {
     await browser.close();
   }

@@ -19,6 +19,7 @@ duration=16
 segment=2
 rate=25
 token='?@token@'
+hls=(-muxdelay 0 -muxpreload 0 -f hls -hls_time $segment -hls_list_size 0 -hls_playlist_type vod)
 
 ff() { ffmpeg -nostdin -v error -y -fflags +bitexact "$@"; }
 
@@ -32,16 +33,15 @@ video() {
     -c:v libx264 -profile:v baseline -level 1.2 -pix_fmt yuv420p -preset veryslow -threads 1 \
     -b:v "$bitrate" -maxrate "$bitrate" -bufsize "$bitrate" \
     -g $((rate * segment)) -keyint_min $((rate * segment)) -sc_threshold 0 -flags:v +bitexact \
-    -muxdelay 0 -muxpreload 0 -f hls -hls_time $segment -hls_list_size 0 -hls_playlist_type vod "$@" "$name/index.m3u8"
+    "${hls[@]}" "$@" "$name/index.m3u8"
 }
 
 audio() {
   mkdir -p audio
   # The encoder adds up to two frames (46 ms): a little less than the video's length gives as many segments.
-  ff -f lavfi -i "sine=frequency=440:beep_factor=2:sample_rate=44100:duration=$duration" -t $((duration - 1)).95 \
-    -c:a aac -b:a 32k -ac 1 -flags:a +bitexact -muxdelay 0 -muxpreload 0 \
-    -f hls -hls_time $segment -hls_list_size 0 -hls_playlist_type vod \
-    -hls_segment_filename 'audio/seg%d.ts' audio/index.m3u8
+  ff -f lavfi -i "sine=frequency=440:beep_factor=2:sample_rate=44100:duration=$((duration - 1)).95" \
+    -c:a aac -b:a 32k -ac 1 -flags:a +bitexact \
+    "${hls[@]}" -hls_segment_filename 'audio/seg%d.ts' audio/index.m3u8
 }
 
 aes() {
@@ -91,12 +91,14 @@ iframes() {
   } > iframes.m3u8
 }
 
-second_picture() { ffprobe -v error -show_entries packet=pos -of default=nk=1:nw=1 "$1" | grep '^[0-9]' | sed -n 2p; }
+second_picture() {
+  ffprobe -v error -show_entries packet=pos -of default=nk=1:nw=1 "$1" | grep '^[0-9]' | sed -n 2p
+}
 
 # codec <first segment of a rendition>: "avc1." and profile, constraints and level as its SPS says them.
 codec() {
-  cat "$@" | ffmpeg -nostdin -v error -i pipe:0 -map 0:v -c copy -bsf:v h264_mp4toannexb -frames:v 1 -f h264 pipe:1 \
-    < /dev/stdin | xxd -p | tr -d '\n' | sed -E 's/.*(00000001|000001)67(.{6}).*/avc1.\2/'
+  cat "$@" | ffmpeg -v error -i pipe:0 -map 0:v -c copy -bsf:v h264_mp4toannexb -frames:v 1 -f h264 pipe:1 |
+    xxd -p | tr -d '\n' | sed -E 's/.*(00000001|000001)67(.{6}).*/avc1.\2/'
 }
 
 # peak <directory>, mean <directory>: bits per second of its segments
@@ -105,7 +107,7 @@ mean() { segment_sizes "$1" | awk -v t=$segment '{ n += $1 } END { printf "%d\n"
 
 segment_sizes() {
   if [ -f "$1/all.ts" ]; then
-    sed -nE 's/^#EXT-X-BYTERANGE:([0-9]+)@.*/\1/p' "$1/index.m3u8"
+    range_lengths "$1/index.m3u8"
   else
     stat -c %s "$1"/seg*
   fi
@@ -113,8 +115,9 @@ segment_sizes() {
 
 # variant <directory> <size> <codec>: the bit rates are those of video and audio together, as they should be.
 variant() {
-  printf '#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS="%s,mp4a.40.2",RESOLUTION=%s,FRAME-RATE=%d.000,' \
-    $(($(peak "$1") + $(peak audio))) $(($(mean "$1") + $(mean audio))) "$3" "$2" $rate
+  printf '#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,' \
+    $(($(peak "$1") + $(peak audio))) $(($(mean "$1") + $(mean audio)))
+  printf 'CODECS="%s,mp4a.40.2",RESOLUTION=%s,FRAME-RATE=%d.000,' "$3" "$2" $rate
   printf 'AUDIO="aac",SUBTITLES="text"\n%s/index.m3u8\n' "$1"
 }
 
@@ -122,10 +125,10 @@ multivariant() {
   local codec
   codec=$(ts_codec low)
   printf '#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n'
-  printf '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="aac",NAME="Tone",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="1",'
-  printf 'URI="audio/index.m3u8"\n'
-  printf '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="English",LANGUAGE="en",DEFAULT=NO,AUTOSELECT=YES,FORCED=NO,'
-  printf 'URI="subs/index.m3u8"\n'
+  printf '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="aac",NAME="Tone",LANGUAGE="en",'
+  printf 'DEFAULT=YES,AUTOSELECT=YES,CHANNELS="1",URI="audio/index.m3u8"\n'
+  printf '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="English",LANGUAGE="en",'
+  printf 'DEFAULT=NO,AUTOSELECT=YES,FORCED=NO,URI="subs/index.m3u8"\n'
   variant low 160x90 "$codec"
   variant mid 320x180 "$(ts_codec mid)"
   variant fmp4 320x180 "$(codec fmp4/init.mp4 fmp4/seg0.m4s)"
@@ -136,14 +139,14 @@ multivariant() {
 }
 
 ts_codec() { codec "$1/seg0.ts"; }
-iframe_peak() {
-  sed -nE 's/^#EXT-X-BYTERANGE:([0-9]+)@.*/\1/p' iframes.m3u8 | sort -n | awk -v t=$segment 'END { print $1 * 8 / t }'
-}
+iframe_peak() { range_lengths iframes.m3u8 | sort -n | awk -v t=$segment 'END { print $1 * 8 / t }'; }
+range_lengths() { sed -nE 's/^#EXT-X-BYTERANGE:([0-9]+)@.*/\1/p' "$1"; }
 
 rm -rf low mid fmp4 aes range audio subs ./*.m3u8
 video low 160x90 50k -hls_segment_filename 'low/seg%d.ts'
 video mid 320x180 120k -hls_segment_filename 'mid/seg%d.ts'
-video fmp4 320x180 120k -hls_segment_type fmp4 -hls_fmp4_init_filename init.mp4 -hls_segment_filename 'fmp4/seg%d.m4s'
+video fmp4 320x180 120k -hls_segment_type fmp4 -hls_fmp4_init_filename init.mp4 \
+  -hls_segment_filename 'fmp4/seg%d.m4s'
 video range 160x90 50k -hls_flags single_file -hls_segment_filename 'range/all.ts'
 aes
 audio

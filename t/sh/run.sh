@@ -24,17 +24,18 @@ choose_port() {
   local port=${PORT:-$(example_port)}
   [[ $port =~ ^[0-9]{1,5}$ ]] && ((port > 0 && port < 65536)) || die "PORT=$port is not a port"
   ((port >= 1024)) || [ "$(id -u)" = 0 ] || die "port $port is for root: take one above 1023, as in PORT=8080"
-  port_is_free "$port" || die "port $port is taken: choose another one, as in PORT=$((port + 1000)) ./build.sh run"
+  port_is_free "$port" ||
+    die "port $port is taken: choose another one, as in PORT=$(free_port_from 8090) ./build.sh run"
   echo "$port"
 }
 
-example_port() { sed -nE 's/^[[:space:]]*listen[[:space:]]+(.*:)?([0-9]+).*/\2/p' nginx.conf.example | head -n 1; }
+example_port() { sed -nE 's/^ *listen +(.*:)?([0-9]+).*/\2/p' nginx.conf.example | head -n 1; }
 
 port_is_free() { [ -z "$(ss -Hltn "sport = :$1")" ]; }
 
 free_port_from() {
   local port=$1
-  while [ "$port" = "$2" ] || ! port_is_free "$port"; do port=$((port + 1)); done
+  while [ "$port" = "${2:-}" ] || ! port_is_free "$port"; do port=$((port + 1)); done
   echo "$port"
 }
 
@@ -49,7 +50,7 @@ make_prefix() {
   cp "$(mime_types)" "$prefix/conf/mime.types"
   printf '%s_temp_path temp/%s;\n' client_body body proxy proxy fastcgi fastcgi uwsgi uwsgi scgi scgi \
     > "$prefix/conf/private.conf"
-  sed -E -e "s/^([[:space:]]*listen[[:space:]]+)$(example_port);/\1$1;/" -e "s/127\.0\.0\.1:8081/127.0.0.1:$2/g" \
+  sed -E -e "s/^( *listen +)$(example_port);/\1$1;/" -e "s/127\.0\.0\.1:8081/127.0.0.1:$2/g" \
     -e "0,/^http \{/s//http { $private/" nginx.conf.example > "$prefix/conf/nginx.conf"
   [ -s "$prefix/conf/hls.secret" ] || (umask 077 && openssl rand -hex 32 > "$prefix/conf/hls.secret")
 }
@@ -62,8 +63,12 @@ mime_types() {
 
 start_nginx() {
   local settings="daemon off; pid nginx.pid;"
-  [ "$(id -u)" != 0 ] || settings+=" user $(worker_user);"
-  "$nginx" -t -q -p "$prefix/" -c conf/nginx.conf -g "$settings" || die "nginx does not take nginx.conf.example"
+  if [ "$(id -u)" = 0 ]; then
+    settings+=" user $(worker_user);"
+    [[ $settings != *"user root;"* ]] || say "only root can read $root: nginx's workers run as root"
+  fi
+  "$nginx" -t -q -p "$prefix/" -c conf/nginx.conf -g "$settings" ||
+    die "nginx does not take nginx.conf.example"
   say "starting nginx"
   "$nginx" -p "$prefix/" -c conf/nginx.conf -g "$settings" &
   nginx_pid=$!
@@ -106,8 +111,9 @@ wait_until_it_answers() {
 }
 
 print_welcome() {
-  local here="http://localhost:$1" sig
-  sig=$(printf 'name=demo' | openssl dgst -sha256 -hmac "$(head -n 1 "$prefix/conf/hls.secret")" | sed 's/.*= *//')
+  local here="http://localhost:$1" secret sig
+  secret=$(head -n 1 "$prefix/conf/hls.secret")
+  sig=$(printf 'name=demo' | openssl dgst -sha256 -hmac "$secret" | sed 's/.*= *//')
   cat <<END
 
   Open      $here/
@@ -119,5 +125,6 @@ print_welcome() {
   Stop it with Ctrl-C. Requests:
 
 END
-  curl -s -m 5 "$here/demo.m3u8" | head -c 7 | grep -q '#EXTM3U' || echo "  (but $here/demo.m3u8 is no playlist: see $prefix/logs/error.log)"
+  curl -s -m 5 "$here/demo.m3u8" | head -c 7 | grep -q '#EXTM3U' ||
+    echo "  ($here/demo.m3u8 does not answer with a playlist: see $prefix/logs/error.log)"
 }

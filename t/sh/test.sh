@@ -63,7 +63,9 @@ install_npm_packages() {
   cp "$wanted" "$installed"
 }
 
-default_npm_packages() { echo '{"private": true, "dependencies": {"hls.js": "^1.5", "playwright-core": "^1.40"}}'; }
+default_npm_packages() {
+  echo '{"private": true, "dependencies": {"hls.js": "^1.5", "playwright-core": "^1.40"}}'
+}
 
 # ---- fuzzers
 

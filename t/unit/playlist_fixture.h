@@ -243,7 +243,7 @@ inline void check_splits(const Case &c, const Outcome &whole) {
   for (int round = 0; round < 20; ++round) {
     std::vector<std::size_t> cuts;
     for (std::size_t at = 0; size > 0; cuts.push_back(at)) {
-      at += random() % (round < 10 ? 7 : size / 2 + 1);
+      at += random() % (round < 10 ? 7 : size / 2 + 2);
       if (at > size) break;
     }
     check_split(c, whole, cuts, "random pieces " + std::to_string(round));

@@ -31,7 +31,8 @@ constexpr auto kRaw =
 constexpr auto kEmptyGzip =
     "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00"sv;
 constexpr auto kDictionaryZlib =
-    "\x78\xbb\x22\x5b\x04\x1f\x53\x46\xe3\x9b\xe9\x70\x25\xea\x95\x14\x23\xf3\x93\x40\x7c\x00\xce\xf5\x0a\x23"sv;
+    "\x78\xbb\x22\x5b\x04\x1f\x53\x46\xe3\x9b\xe9\x70\x25\xea\x95\x14\x23\xf3\x93\x40\x7c\x00"
+    "\xce\xf5\x0a\x23"sv;
 // By hand from RFC 1952 2.3: FHCRC, FEXTRA "abc", FNAME, FCOMMENT; the checksums are Python's. Body "x".
 constexpr auto kFullHeaderGzip =
     "\x1f\x8b\x08\x1e\x00\x00\x00\x00\x02\x03\x03\x00\x61\x62\x63\x6e\x61\x6d\x65\x00\x63\x6f\x6d\x6d\x65\x6e"
@@ -365,7 +366,8 @@ void test_empty_blocks(void **) { check_empty_blocks(); TAP_FINISH(); }
 
 }  // namespace
 
-TAP_MAIN(cmocka_unit_test(test_codings), cmocka_unit_test(test_whole_streams), cmocka_unit_test(test_members),
-         cmocka_unit_test(test_truncated), cmocka_unit_test(test_flipped_bits), cmocka_unit_test(test_damaged),
-         cmocka_unit_test(test_error_stays), cmocka_unit_test(test_round_trips), cmocka_unit_test(test_bombs),
-         cmocka_unit_test(test_empty_blocks))
+TAP_MAIN(cmocka_unit_test(test_codings), cmocka_unit_test(test_whole_streams),
+         cmocka_unit_test(test_members), cmocka_unit_test(test_truncated),
+         cmocka_unit_test(test_flipped_bits), cmocka_unit_test(test_damaged),
+         cmocka_unit_test(test_error_stays), cmocka_unit_test(test_round_trips),
+         cmocka_unit_test(test_bombs), cmocka_unit_test(test_empty_blocks))

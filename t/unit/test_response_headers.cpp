@@ -202,5 +202,6 @@ void test_refused_types(void **) { check_refused_types(); TAP_FINISH(); }
 
 }  // namespace
 
-TAP_MAIN(cmocka_unit_test(test_dropped), cmocka_unit_test(test_body_headers), cmocka_unit_test(test_listed_types),
-         cmocka_unit_test(test_vague_types), cmocka_unit_test(test_refused_types))
+TAP_MAIN(cmocka_unit_test(test_dropped), cmocka_unit_test(test_body_headers),
+         cmocka_unit_test(test_listed_types), cmocka_unit_test(test_vague_types),
+         cmocka_unit_test(test_refused_types))
