@@ -78,6 +78,34 @@ subtest 'an origin that is no HTTP server' => sub {
   is($gone->get($entry)->{status}, 502, 'does not listen');
 };
 
+# A body that a client would read as a head of its own escapes every rule for headers: the origin's page
+# would run on the user's domain.
+subtest 'an origin that smuggles a head' => sub {
+  my $page = "<script>alert('leak')</script>";
+  my $head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nSet-Cookie: leak=1\r\nContent-Length: " . length($page) . "\r\n\r\n$page";
+  my %is = ('behind a line feed: HTTP/0.9' => "\n$head", 'behind junk: HTTP/0.9' => "xx$head",
+            'behind 100' => "HTTP/1.1 100 Continue\r\n\r\n$head",
+            'as the body of 100' => "HTTP/1.1 100 Continue\r\nContent-Length: " . length($head) . "\r\n\r\n$head",
+            'as the body of 103' => "HTTP/1.1 103 Early Hints\r\nContent-Type: video/mp2t\r\nContent-Length: " . length($head) . "\r\n\r\n$head",
+            'behind 101' => "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n$head",
+            'behind 204' => "HTTP/1.1 204 No Content\r\n\r\n$head", 'behind 304' => "HTTP/1.1 304 Not Modified\r\n\r\n$head",
+            'with a bare CR in a header' => "HTTP/1.1 200 OK\r\nX-A: b\rSet-Cookie: leak=1\r\nContent-Length: 1\r\n\r\nx",
+            'in the reason' => "HTTP/1.1 200 OK\rSet-Cookie: leak=1\r\nContent-Length: 1\r\n\r\nx",
+            'in a trailer' => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nSet-Cookie: leak=1\r\n\r\n");
+  $origin->set('/live/ok.m3u8', type => $type, body => "#EXTM3U\n#EXTINF:1,\nseg.ts\n");
+  my $segment = first_link($nginx, entry_uri(p => 'ok.m3u8'));
+  for my $what (sort keys %is) {
+    $origin->set("/live/$_", raw => $is{$what}) for 'bad.m3u8', 'seg.ts';
+    for my $case ([playlist => $entry], [segment => $segment]) {
+      for my $headers ([], ['Connection: Upgrade', 'Upgrade: websocket']) {
+        my $r = $nginx->get($case->[1], headers => $headers);
+        like($r->{status}, $what =~ /20|304|CR|reason|trailer/ ? qr/^(200|204|304|502)$/ : qr/^502$/, "$case->[0], $what");
+        unlike($r->{raw}, qr/leak/, "$case->[0], $what: nothing of it");
+      }
+    }
+  }
+};
+
 subtest 'HTML where a playlist or a segment should be' => sub {
   my $page = "<!DOCTYPE html>\n<html><script>alert('leak')</script></html>\n";
   $origin->set('/live/ok.m3u8', type => $type, body => "#EXTM3U\n#EXTINF:1,\nseg.ts\n");

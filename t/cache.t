@@ -85,7 +85,7 @@ subtest 'the first request is HEAD' => sub {
 subtest 'the first request is conditional' => sub {
   $origin->file('/live/d.ts', $bytes, type => 'video/mp2t');
   my $link = link_of('d');
-  is($nginx->get($link, headers => ['If-None-Match: "v1-400000"'])->{status}, 304, '304');
+  is($nginx->get($link, headers => ['If-None-Match: "v1-400000"'])->{status}, 304, 'not modified');
   same_bytes($nginx->get($link)->{body}, $bytes, 'then all of it');
 };
 
@@ -193,6 +193,48 @@ subtest 'many at once, one request' => sub {
     same_bytes(HlsTest::Client::parse_response($raw, 'closed', 'GET')->{body}, $bytes, 'the segment');
   }
   is(asked_for('/live/m.ts'), 1, 'still one');
+};
+
+subtest 'a stale playlist, renewed in the background' => sub {
+  my $relay = start_relay($origin, http => 'proxy_cache_path %PREFIX%/temp/cache keys_zone=hls:1m use_temp_path=off;',
+                          source => 'header User-Agent Player/9;',
+                          playlist => "$cache proxy_cache_valid 200 1s; proxy_cache_use_stale updating; proxy_cache_background_update on;");
+  my $version = sub { my ($n) = @_; return { type => $type, body => "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:$n\n#EXTINF:4,\nx-$n.ts\n" } };
+  $origin->set('/live/stale.m3u8', sequence => [map { $version->($_) } 1 .. 9]);
+  my $uri = entry_uri(p => 'stale.m3u8');
+  like($relay->get($uri)->{body}, qr/SEQUENCE:1\n/, 'fetched');
+  $origin->clear;
+  my ($r, $end) = (undef, time + 10);
+  do { $r = $relay->get($uri, headers => ['Cookie: mine=1', 'Range: bytes=0-9']) } until $r->header('X-Cache') ne 'HIT' || time > $end;
+  is($r->header('X-Cache'), 'STALE', 'stale');
+  like($r->{body}, qr{^#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:1\n#EXTINF:4,\n/hls/media/[\w-]+/x-1\.ts\?\S+\n$}, 'rewritten');
+  my ($request) = $origin->wait_for_requests(1, '/live/stale.m3u8');
+  is_deeply([sort grep { !/^(connection|accept)$/ } keys %{$request->{headers}}], [qw(accept-encoding host user-agent)],
+            "the renewal carries the stream's headers alone");
+  is($request->{headers}{'user-agent'}, 'Player/9', "the source's");
+  do { $r = $relay->get($uri) } until $r->{body} !~ /SEQUENCE:1\n/ || time > $end;
+  like($r->{body}, qr{SEQUENCE:2\n#EXTINF:4,\n/hls/media/[\w-]+/x-2\.ts}, 'then the new one');
+};
+
+subtest 'revalidation' => sub {
+  my $relay = start_relay($origin, http => 'proxy_cache_path %PREFIX%/temp/cache keys_zone=hls:1m use_temp_path=off;',
+                          map { $_ => "$cache proxy_cache_valid 200 1s; proxy_cache_revalidate on;" } qw(playlist media));
+  my $list = "#EXTM3U\n#EXTINF:4,\nr.ts\n";
+  $origin->file('/live/r.m3u8', $list, type => $type);
+  $origin->file('/live/r.ts', $bytes, type => 'video/mp2t');
+  my $uri = entry_uri(p => 'r.m3u8');
+  my $first = $relay->get($uri);
+  my ($link) = find_links($first->{body});
+  $relay->get($link);
+  my $end = time + 10;
+  for my $case ([$uri, $first->{body}, '/live/r.m3u8'], [$link, $bytes, '/live/r.ts']) {
+    my ($what, $body, $path) = @$case;
+    my $r;
+    do { $origin->clear; $r = $relay->get($what) } until $r->header('X-Cache') ne 'HIT' || time > $end;
+    is($r->header('X-Cache'), 'REVALIDATED', "$path: revalidated");
+    same_bytes($r->{body}, $body, "$path: the same");
+    like(($origin->requests($path))[0]{head}, qr/^If-(None-Match|Modified-Since): /m, "$path: by a conditional request");
+  }
 };
 
 subtest 'slices' => sub {

@@ -184,6 +184,17 @@ subtest 'types that a browser would run' => sub {
   ok($link{'a.ts'} && $link{'c.vtt'}, 'there were such links');
 };
 
+subtest "a client's Host cannot break out of an attribute" => sub {
+  $origin->set('/live/host.m3u8', type => $type,
+               body => "#EXTM3U\n#EXT-X-DATERANGE:ID=\"a\",START-DATE=\"2026-01-02T03:04:05Z\",X-ASSET-URI=\"a.m3u8\"\n");
+  for my $host ('x",URI="y', 'a b', "a\tb", 'a<b>', 'a{$b}', 'a\\b', 'user@evil', 'a#b', 'a?b') {
+    my $r = $nginx->get(entry_uri(p => 'host.m3u8'), headers => ["Host: $host"]);
+    my ($value) = $r->{body} =~ /X-ASSET-URI="(.*?)"/;
+    ok($r->{status} == 400 || ($value // '') =~ m{^http://[\w.:%-]+/hls/playlist/[\w-]+/a\.m3u8\?[\w=&-]+$}, "Host: $host")
+      or diag($r->{status}, ' ', $r->{body});
+  }
+};
+
 subtest 'errors of our own' => sub {
   for my $case (['/hls/media/x/y.ts?u=1', 'a bad link'], ['/hls/playlist/x/y.m3u8', 'a bad playlist link'], ['/entry?p=1', 'a bad entry']) {
     my ($uri, $what) = @$case;

@@ -88,4 +88,15 @@ subtest 'a client that goes away' => sub {
   is($nginx->get(entry_uri(p => 'two.m3u8'))->{status}, 200, 'the worker serves on');
 };
 
+subtest 'no memory is lost' => sub {
+  $origin->set('/live/small.m3u8', type => $type, body => ["#EXTM3U\n", "#EXTINF:4.0,\nseg-#N#.ts?token=x\n", 200]);
+  $origin->set('/live/bad.m3u8', type => $type, body => "#EXTM3U\n#EXT-X-MAP:URI=\"x\n");
+  my @uris = (entry_uri(p => 'small.m3u8'), entry_uri(p => 'bad.m3u8'), '/hls/media/x/y.ts');
+  my $round = sub { $nginx->get($_) for (@uris) x 100 };
+  $round->();
+  my $before = $nginx->memory_kb('VmRSS');
+  $round->() for 1 .. 3;
+  cmp_ok($nginx->memory_kb('VmRSS') - $before, '<', 256, 'kB of memory more after 900 requests');
+};
+
 finish();

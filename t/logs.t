@@ -1,6 +1,7 @@
 use strict;
 use warnings;
 use lib 't/lib';
+use File::Temp ();
 use Test::More;
 use HlsTest;
 
@@ -10,11 +11,21 @@ use HlsTest;
 my $origin = HlsTest::Origin->start;
 my $port = $origin->port;
 my $type = 'application/vnd.apple.mpegurl';
+my $dir = File::Temp->newdir;
+$ENV{HLS_PARAMS} = "$dir/hls_proxy_params" if quick_params("$dir/hls_proxy_params");
 my $nginx = start_relay($origin, log_level => 'info', source => "header Cookie session=UPSTREAMTOKEN;",
   url => "http://127.0.0.1:$port/live/\$p?token=UPSTREAMTOKEN",
   http => "hls_proxy_source dead { key p; entry /dead; url http://127.0.0.1:" . HlsTest::Nginx::free_port() . "/\$p?token=UPSTREAMTOKEN; }",
-  server => 'location = /dead { hls_proxy_entry dead; } location = /key { hls_proxy_entry s; hls_proxy_auth apikey; } hls_proxy_api_key APIKEY-0123456789;',
-  playlist => 'proxy_read_timeout 1s;');
+  server => 'location = /dead { hls_proxy_entry dead; } location = /key { hls_proxy_entry s; hls_proxy_auth apikey; } hls_proxy_api_key APIKEY-0123456789;');
+
+# hls_proxy_params with a timeout that a test can wait for.
+sub quick_params {
+  my ($to) = @_;
+  open my $in, '<', HlsTest::Nginx->params_file or die;
+  open my $out, '>', $to or die;
+  while (my $line = <$in>) { $line =~ s/^(proxy_read_timeout\s+)\S+/${1}1s;/; print {$out} $line }
+  return close $out;
+}
 
 $origin->set('/live/index.m3u8', type => $type, body => "#EXTM3U\n#EXTINF:4,\nseg.ts?token=UPSTREAMTOKEN\n#EXTINF:4,\ngone.ts?token=UPSTREAMTOKEN\n");
 $origin->file('/live/seg.ts', media_bytes(100_000));

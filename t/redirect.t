@@ -78,7 +78,7 @@ subtest 'where it must not lead' => sub {
     my $r = $nginx->get($media);
     my $next = $r->header('Location');
     unlike($next // '', qr/^(?!http:\/\/127\.0\.0\.1:$nginx->{port}\/|\/hls\/).+/, 'Location: ' . ($location // 'none') . ' does not come through');
-    ok($r->{status} == 502 || $next, "502, or a link ($r->{status})");
+    ok($r->{status} == 502 || $next || !length($location // ''), "502, or a link ($r->{status})");
   }
   redirect('/live/moved.ts', 'http://127.0.0.1/' . 'x' x 9000);
   unlike($nginx->get($media)->{raw}, qr/xxxx/, 'a Location of 9 KB');

@@ -9,7 +9,7 @@ use HlsTest;
 my $origin = HlsTest::Origin->start;
 my $port = $origin->port;
 my $type = 'application/vnd.apple.mpegurl';
-my @names = qw(kind source key url uri host cache_key link_state provider bind pass method attempt refreshed
+my @names = qw(kind source key url uri host cache_key link_state provider bind pass method
                header_user_agent header_x_token header_absent);
 my $log = join '|', map { "$_=\$hls_proxy_$_" } @names;
 my $params = HlsTest::Nginx->params_file;

@@ -213,7 +213,10 @@ private:
 };
 
 ContentCoding one_coding(std::string_view name) {
-  if (name.empty() || equals_ignoring_case(name, "identity")) return ContentCoding::identity;
+  // No coding, though origins name them as one; players take such bodies as they are, too.
+  for (std::string_view none : {"identity", "none", "aws-chunked", "utf-8", "binary"}) {
+    if (equals_ignoring_case(name, none)) return ContentCoding::identity;
+  }
   // RFC 9110 8.4.1.3: x-gzip is gzip.
   if (equals_ignoring_case(name, "gzip") || equals_ignoring_case(name, "x-gzip")) return ContentCoding::gzip;
   if (equals_ignoring_case(name, "deflate")) return ContentCoding::deflate;

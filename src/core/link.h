@@ -1,6 +1,7 @@
 // Signed links: what the module writes into playlists and what it accepts in requests.
 //
-//   <base>/<playlist|media>/<stream>/<name>?u=<where>[&v=<variables>][&at=<position>][&end=<s>]&exp=<s>&sig=<mac>
+//   <base>/<playlist|media>/<stream>/<name>
+//       ?u=<where>[&v=<variables>][&at=<position>][&end=<seconds>]&exp=<seconds>&sig=<key id and MAC>
 //
 // The path holds only what survives the rotation of a token (players compare paths over reloads and
 // ignore queries); everything else is in the query. One upstream URL has one link, byte for byte.
@@ -76,6 +77,7 @@ public:
   /// Limit of `variables`; with it the longest link stays below Output::kMaxReserve.
   static constexpr std::size_t kMaxVariables = 2048;
 
+  /// `scope` and what it points to must outlive the writer.
   explicit LinkWriter(const LinkScope &scope);
 
   /// Appends the link of `url`. `at` may be null. `variables` is what a child playlist needs
@@ -94,7 +96,7 @@ private:
   /// What the links of one kind into one upstream directory share.
   struct Directory {
     std::string url;      // scheme, authority and directory; empty: free
-    LinkKind kind;
+    LinkKind kind = LinkKind::playlist;
     std::string record;   // base64url of the record's part that is the same for all
     SHA256_CTX mac;       // hash state behind the fields that are the same for all
   };
@@ -138,10 +140,12 @@ LinkState open_link(std::string_view path, std::string_view args, const LinkKeys
 
 /// Expiry of new links (design: W = ttl, exp = ceil((now + ttl) / W) * W, shifted per stream), so that
 /// all viewers of a stream get equal bytes for ttl. `parent` (0: none) is kept while it is more than
-/// ttl / 2 away.
-std::uint64_t link_expiry(std::uint64_t now, std::uint64_t ttl, std::string_view stream, std::uint64_t parent);
+/// ttl / 2 away. `ttl` is at least 1.
+std::uint64_t link_expiry(std::uint64_t now, std::uint64_t ttl, std::string_view stream,
+                          std::uint64_t parent);
 
-/// `query` of an upstream URL with a link's foreign arguments: copies of theirs in `query` replaced.
+/// `query` of an upstream URL with a link's foreign arguments behind it: copies of theirs in `query` go,
+/// all else of it stays byte for byte.
 std::string query_with(std::string_view query, std::string_view foreign);
 
 }  // namespace hls

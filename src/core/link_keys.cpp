@@ -4,6 +4,7 @@
 #include <openssl/hmac.h>
 
 #include <cstring>
+#include <stdexcept>
 
 #include "base64url.h"
 
@@ -19,8 +20,10 @@ using Digest = unsigned char[SHA256_DIGEST_LENGTH];
 
 void hmac(std::string_view key, std::string_view data, Digest &out) {
   unsigned int size = sizeof(out);
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-       reinterpret_cast<const unsigned char *>(data.data()), data.size(), out, &size);
+  if (!HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+            reinterpret_cast<const unsigned char *>(data.data()), data.size(), out, &size)) {
+    throw std::runtime_error("OpenSSL has no HMAC-SHA256");   // rather than keys of whatever lay in memory
+  }
 }
 
 std::string_view view(const Digest &digest) {

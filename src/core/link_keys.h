@@ -14,7 +14,9 @@ namespace hls {
 /// HMAC-SHA256 (RFC 2104) with the two padded key blocks hashed in advance.
 class LinkKey {
 public:
-  /// The key is HKDF-SHA256(secret, info "hls_proxy link"), its id two characters of a second derivation.
+  /// The key is HKDF-SHA256(secret, salt "hls_proxy", info "link"); its id is the first two characters of
+  /// the base64url of a second derivation (info "link id"). Throws std::runtime_error where OpenSSL does
+  /// no HMAC-SHA256.
   explicit LinkKey(std::string_view secret);
 
   std::string_view id() const { return {id_, 2}; }

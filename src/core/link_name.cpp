@@ -79,37 +79,35 @@ Extensions extension_set(std::string_view name) {
 }  // namespace
 
 bool is_link_name(std::string_view name) {
-  return !name.empty() && name.size() <= kLinkNameBuffer && name.front() != '.' &&
+  return !name.empty() && name.size() <= kMaxLinkName && name.front() != '.' &&
          std::all_of(name.begin(), name.end(), is_unreserved);
 }
 
 bool is_media_name(std::string_view name) { return extension_set(name) & (kMedia | kFile); }
 
 LinkName link_name(UriKind kind, std::string_view upstream, char *buffer) {
-  Extensions set = extension_set(upstream);
+  // A leading dot would hide the file or name a directory ("..").
+  std::string_view visible = upstream.substr(std::min(upstream.find_first_not_of('.'), upstream.size()));
+  Extensions set = extension_set(visible);
   // A line of a media playlist that names a playlist (nested lists of IPTV) is played as one.
   if ((kind == UriKind::segment || kind == UriKind::fragment) && set == kPlaylist) kind = UriKind::playlist;
 
   const Rule &rule = kRules[static_cast<std::size_t>(kind)];
   bool accepted = set & rule.accepted;
-  if (accepted && upstream.size() <= kMaxLinkName && is_link_name(upstream)) {
+  if (accepted && is_link_name(upstream)) {
     return {upstream, true, rule.link};
   }
 
-  char *end = buffer;
-  // A leading dot would hide the file or name a directory ("..").
-  std::size_t first = upstream.find_first_not_of('.');
-  if (first != std::string_view::npos) {
-    std::string_view rest = upstream.substr(first);
-    std::string_view extension = accepted ? rest.substr(rest.rfind('.')) : std::string_view();
-    rest.remove_suffix(extension.size());
-    for (char c : rest.substr(0, kMaxLinkName - extension.size())) *end++ = is_unreserved(c) ? c : '_';
-    end = std::copy(extension.begin(), extension.end(), end);
-  } else {
-    end = std::copy(rule.stem.begin(), rule.stem.end(), end);
-    accepted = false;
+  std::string_view stem = visible, extension = rule.fallback;
+  if (accepted) {
+    extension = visible.substr(visible.rfind('.'));
+    stem.remove_suffix(extension.size());
+  } else if (visible.empty()) {
+    stem = rule.stem;
   }
-  if (!accepted) end = std::copy(rule.fallback.begin(), rule.fallback.end(), end);
+  char *end = buffer;
+  for (char c : stem.substr(0, kMaxLinkName - extension.size())) *end++ = is_unreserved(c) ? c : '_';
+  end = std::copy(extension.begin(), extension.end(), end);
   return {{buffer, static_cast<std::size_t>(end - buffer)}, false, rule.link};
 }
 

@@ -11,8 +11,6 @@
 namespace hls {
 
 constexpr std::size_t kMaxLinkName = 128;
-/// Room for a made-up name: the shortened original and an extension.
-constexpr std::size_t kLinkNameBuffer = kMaxLinkName + 16;
 
 struct LinkName {
   std::string_view text;   // into the upstream name, `buffer` or a literal
@@ -22,7 +20,7 @@ struct LinkName {
 
 /// `upstream` is kept byte for byte where it is plainly safe in a URL and its extension is one that
 /// players accept for `kind`; else unsafe bytes become '_' and the extension that `kind` calls for is
-/// put behind. `buffer` holds kLinkNameBuffer bytes.
+/// put behind; too long a name is cut before its extension. `buffer` holds kMaxLinkName bytes.
 LinkName link_name(UriKind kind, std::string_view upstream, char *buffer);
 
 /// The extension is one of a media file: such a response takes Range requests.

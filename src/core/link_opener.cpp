@@ -13,6 +13,8 @@ namespace hls {
 
 namespace {
 
+// No link is as long, even with every byte percent-encoded; and no length overflows the MAC's 16 bits.
+constexpr std::size_t kMaxArgumentBytes = 65535;
 constexpr std::size_t kMaxArguments = 64;
 constexpr std::size_t kMaxForeign = 4096;
 constexpr std::uint64_t kMaxNumber = 9'999'999'999'999'999;   // fits every clock and every sequence number
@@ -34,12 +36,13 @@ std::optional<std::string> *own_argument(OwnArguments &own, std::string_view nam
 
 bool is_directive(std::string_view name) { return name.substr(0, 5) == "_HLS_"; }
 
-// What goes into an upstream request line is escaped there, not trusted to have been here.
+// What goes into an upstream request line is escaped here as in a Url, not trusted to have been before.
 void append_escaped(std::string &to, std::string_view text) {
+  static constexpr std::string_view kUnsafe = "\"<>\\^`{|}#";
   static constexpr char kHex[] = "0123456789ABCDEF";
   for (char c : text) {
     unsigned char byte = static_cast<unsigned char>(c);
-    if (byte > 0x20 && byte < 0x7f && c != '"' && c != '<' && c != '>' && c != '#') {
+    if (byte > 0x20 && byte < 0x7f && kUnsafe.find(c) == kUnsafe.npos) {
       to.push_back(c);
     } else {
       to.push_back('%');
@@ -68,6 +71,7 @@ void collect_foreign(std::vector<Foreign> &arguments, Link &link) {
 }
 
 const char *read_arguments(std::string_view args, OwnArguments &own, Link &link) {
+  if (args.size() > kMaxArgumentBytes) return "arguments too long";
   auto all = split_query(args);
   if (all.size() > kMaxArguments) return "too many arguments";
   std::vector<Foreign> foreign;
@@ -145,8 +149,8 @@ const char *read_path(std::string_view path, Link &link, std::string_view &name)
   return nullptr;
 }
 
-bool verify(const LinkKeys &keys, const SharedFields &shared, const OwnFields &own, std::string_view signature,
-            Link &link) {
+bool verify(const LinkKeys &keys, const SharedFields &shared, const OwnFields &own,
+            std::string_view signature, Link &link) {
   if (signature.size() != kSignatureChars) return false;
   for (const LinkKey &key : keys) {
     if (key.id() != signature.substr(0, 2)) continue;
@@ -178,7 +182,9 @@ LinkState open_link(std::string_view path, std::string_view args, const LinkKeys
                        record.has_query, record.query)) {
     return reason = "bad or missing u", LinkState::malformed;
   }
-  if (!own.exp || !read_number(*own.exp, link.exp)) return reason = "bad or missing exp", LinkState::malformed;
+  if (!own.exp || !read_number(*own.exp, link.exp)) {
+    return reason = "bad or missing exp", LinkState::malformed;
+  }
   if (own.end && (!read_number(*own.end, link.end) || link.end == 0)) {
     return reason = "bad end", LinkState::malformed;
   }
@@ -206,17 +212,18 @@ LinkState open_link(std::string_view path, std::string_view args, const LinkKeys
 }
 
 std::string query_with(std::string_view query, std::string_view foreign) {
+  if (foreign.empty()) return std::string(query);
   auto added = split_query(foreign);
   std::string result;
-  for (const QueryArgument &argument : split_query(query)) {
+  while (!query.empty()) {
+    std::size_t end = std::min(query.find('&'), query.size());
+    std::string_view piece = query.substr(0, end);
+    query.remove_prefix(std::min(end + 1, query.size()));
+    std::string_view name = piece.substr(0, piece.find('='));
     bool replaced = std::any_of(added.begin(), added.end(),
-                                [&](const QueryArgument &a) { return a.name == argument.name; });
-    if (replaced) continue;
-    if (!result.empty()) result.push_back('&');
-    result.append(argument.name);
-    if (argument.has_value) result.append("=").append(argument.value);
+                                [&](const QueryArgument &a) { return a.name == name; });
+    if (!replaced) result.append(piece).push_back('&');
   }
-  if (!result.empty() && !foreign.empty()) result.push_back('&');
   return result.append(foreign);
 }
 

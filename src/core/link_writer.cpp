@@ -75,7 +75,7 @@ bool LinkWriter::write(Output &out, const Url &url, UriKind uri_kind, const Posi
                        std::string_view variables, bool absolute) {
   if (url.text().size() > kMaxUrl || variables.size() > kMaxVariables) return false;
 
-  char buffer[kLinkNameBuffer];
+  char buffer[kMaxLinkName];
   LinkName name = link_name(uri_kind, url.name(), buffer);
   const Kind &kind = of(name.kind);
   const Directory &directory = directory_of(url, name.kind);
@@ -108,7 +108,7 @@ bool LinkWriter::write(Output &out, const Url &url, UriKind uri_kind, const Posi
 }
 
 void LinkWriter::write_dead(Output &out, UriKind uri_kind, bool absolute) {
-  char buffer[kLinkNameBuffer];
+  char buffer[kMaxLinkName];
   LinkName name = link_name(uri_kind, "unusable", buffer);
   out.append(absolute ? scope_.public_base : scope_.base);
   out.append(of(name.kind).path);
@@ -123,7 +123,8 @@ std::uint32_t position_parent(const Url &playlist) {
   return static_cast<std::uint32_t>(digest[0]) << 16 | static_cast<std::uint32_t>(digest[1]) << 8 | digest[2];
 }
 
-std::uint64_t link_expiry(std::uint64_t now, std::uint64_t ttl, std::string_view stream, std::uint64_t parent) {
+std::uint64_t link_expiry(std::uint64_t now, std::uint64_t ttl, std::string_view stream,
+                          std::uint64_t parent) {
   if (parent > now + ttl / 2) return parent;
   // Where in the window a stream's links expire: spread, so that not all streams change at one moment.
   std::uint64_t shift = 0;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <new>
 #include <string_view>
 
 namespace hls {
@@ -50,6 +51,23 @@ protected:
   char *end_ = nullptr;
   /// 0 while there are windows to spare; in the last one, how much a line usually takes.
   std::size_t low_water_ = 0;
+};
+
+/// For one link outside of a playlist: room for the longest there is, and std::bad_alloc beyond.
+class SingleWindow : public Output {
+public:
+  SingleWindow() {
+    pos_ = buffer_;
+    end_ = buffer_ + sizeof(buffer_);
+  }
+
+  std::string_view text() const { return {buffer_, static_cast<std::size_t>(pos_ - buffer_)}; }
+
+protected:
+  void next_window(std::size_t) override { throw std::bad_alloc(); }
+
+private:
+  char buffer_[kMaxReserve + 1024];
 };
 
 }  // namespace hls

@@ -24,11 +24,7 @@ std::string_view request_header(ngx_http_request_t *r, std::string_view name) {
   for (ngx_list_part_t *part = &r->headers_in.headers.part; part; part = part->next) {
     auto *headers = static_cast<ngx_table_elt_t *>(part->elts);
     for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-      if (headers[i].hash && headers[i].key.len == name.size() &&
-          ngx_strncasecmp(headers[i].key.data, reinterpret_cast<u_char *>(const_cast<char *>(name.data())),
-                          name.size()) == 0) {
-        return view(headers[i].value);
-      }
+      if (headers[i].hash && same_name(view(headers[i].key), name)) return view(headers[i].value);
     }
   }
   return {};
@@ -128,21 +124,6 @@ std::string foreign_arguments(std::string_view query) {
   return text;
 }
 
-class StringOutput : public hls::Output {
-public:
-  std::string_view text() { return {buffer_, static_cast<size_t>(pos_ - buffer_)}; }
-
-protected:
-  void next_window(size_t) override {
-    if (pos_) throw std::bad_alloc();   // one link never fills it
-    pos_ = buffer_;
-    end_ = buffer_ + sizeof(buffer_);
-  }
-
-private:
-  char buffer_[kMaxReserve + 1024];
-};
-
 ngx_int_t redirect_to_link(ngx_http_request_t *r, const hls::Link &link, const Source &source, const hls::Url &url) {
   hls::LinkScope scope;
   if (!make_scope(r, link, source, scope)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -150,7 +131,7 @@ ngx_int_t redirect_to_link(ngx_http_request_t *r, const hls::Link &link, const S
   if (!request_base(r, base)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
   scope.base = base.path;
 
-  StringOutput out;
+  hls::SingleWindow out;
   hls::LinkWriter writer(scope);
   auto kind = hls::is_media_name(url.name()) ? hls::UriKind::segment : hls::UriKind::playlist;
   if (scope.base.size() > 1024 || !writer.write(out, url, kind, nullptr, {}, false)) {

@@ -21,6 +21,7 @@ extern "C" {
 
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -182,16 +183,16 @@ ngx_int_t origin_add_upstream(ngx_conf_t *cf);
 ngx_int_t origin_hook_upstreams(ngx_conf_t *cf);
 /// Puts a look at the first body bytes behind the upstream's process_header.
 void watch_response(ngx_http_request_t *r, RequestContext &ctx);
-/// The same for bytes that are at hand. `coding`: the value of Content-Encoding.
-hls::BodyKind sniff_body(std::string_view bytes, bool chunked, std::string_view coding, bool complete);
+/// The same for bytes that are at hand. `coding`: the value of Content-Encoding. Nothing: it does not decode.
+std::optional<hls::BodyKind> sniff_body(std::string_view bytes, bool chunked, std::string_view coding, bool complete);
 /// All Content-Encoding values of a header list, joined.
 std::string content_coding(const ngx_list_t &headers);
 
 void clean_response_headers(ngx_http_request_t *r, const RequestContext &ctx);
 bool add_header(ngx_http_request_t *r, std::string_view name, std::string_view value);
 void add_cors_headers(ngx_http_request_t *r);
-/// Location of an origin's redirect: a link. False: none could be made.
-bool link_redirect(ngx_http_request_t *r, const RequestContext &ctx);
+/// Adds a Location that is the link of an origin's. False: none could be made.
+bool link_redirect(ngx_http_request_t *r, const RequestContext &ctx, std::string_view location);
 
 ngx_int_t add_variables(ngx_conf_t *cf);
 ngx_int_t install_filters(ngx_conf_t *cf);
@@ -202,6 +203,13 @@ void hide_arguments_in_log(ngx_http_request_t *r);
 // ---- helpers -------------------------------------------------------------------------------------
 
 inline std::string_view view(const ngx_str_t &s) { return {reinterpret_cast<char *>(s.data), s.len}; }
+
+/// Header names, in any case.
+inline bool same_name(std::string_view a, std::string_view b) {
+  return a.size() == b.size() &&
+         ngx_strncasecmp(reinterpret_cast<u_char *>(const_cast<char *>(a.data())),
+                         reinterpret_cast<u_char *>(const_cast<char *>(b.data())), a.size()) == 0;
+}
 
 /// A copy in the pool; data is null where there was no memory.
 inline ngx_str_t pool_string(ngx_pool_t *pool, std::string_view text) {

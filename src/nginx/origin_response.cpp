@@ -10,7 +10,7 @@ namespace hls_proxy {
 namespace {
 
 // What is in the buffer behind the header, and whether that is all there will be.
-hls::BodyKind look_at_body(ngx_http_request_t *r, std::string &coding) {
+std::optional<hls::BodyKind> look_at_body(ngx_http_request_t *r, std::string &coding) {
   ngx_http_upstream_t *u = r->upstream;
   std::string_view bytes(reinterpret_cast<char *>(u->buffer.pos), static_cast<size_t>(u->buffer.last - u->buffer.pos));
   bool chunked = u->headers_in.chunked;
@@ -37,12 +37,15 @@ ngx_int_t judge_body(ngx_http_request_t *r, RequestContext &ctx) {
   bool success = u->headers_in.status_n == NGX_HTTP_OK || u->headers_in.status_n == NGX_HTTP_PARTIAL_CONTENT;
 
   std::string coding;
-  ctx.body = look_at_body(r, coding);
+  auto body = look_at_body(r, coding);
+  ctx.body = body.value_or(hls::BodyKind::other);
   if (ctx.body == hls::BodyKind::undecided && u->buffer.last < u->buffer.end) return NGX_AGAIN;
   if (!success) return NGX_OK;
 
   const char *wrong = nullptr;
-  if (hls::parse_content_coding(coding) == hls::ContentCoding::unknown) {
+  if (!body) {
+    wrong = "with a body that its chunks or its content coding do not fit";
+  } else if (hls::parse_content_coding(coding) == hls::ContentCoding::unknown) {
     wrong = "in a content coding that was not asked for and is not known";
   } else if (ctx.body == hls::BodyKind::undecided) {
     wrong = "with a header that leaves no room for its body: raise proxy_buffer_size";
@@ -92,10 +95,10 @@ void watch_response(ngx_http_request_t *r, RequestContext &ctx) {
   u->reinit_request = reinit_request;
 }
 
-hls::BodyKind sniff_body(std::string_view bytes, bool chunked, std::string_view coding, bool complete) {
+std::optional<hls::BodyKind> sniff_body(std::string_view bytes, bool chunked, std::string_view coding, bool complete) {
   std::string body;
   if (chunked) {
-    if (!hls::unchunk_prefix(bytes, body, complete)) return hls::BodyKind::other;
+    if (!hls::unchunk_prefix(bytes, body, complete)) return std::nullopt;
     bytes = body;
   }
   hls::ContentCoding parsed = hls::parse_content_coding(coding);
@@ -109,7 +112,7 @@ hls::BodyKind sniff_body(std::string_view bytes, bool chunked, std::string_view 
     size_t written = 0;
     status = decoder->decode(bytes, decoded + size, sizeof(decoded) - size, written);
     size += written;
-    if (status == Status::error) return hls::BodyKind::other;
+    if (status == Status::error) return std::nullopt;
     if (status == Status::done) complete = true;
   }
   return hls::sniff({decoded, size}, complete);
@@ -120,9 +123,7 @@ std::string content_coding(const ngx_list_t &headers) {
   for (const ngx_list_part_t *part = &headers.part; part; part = part->next) {
     auto *h = static_cast<ngx_table_elt_t *>(part->elts);
     for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-      static u_char name[] = "content-encoding";
-      if (h[i].hash == 0 || h[i].key.len != sizeof(name) - 1) continue;
-      if (ngx_strncasecmp(h[i].key.data, name, sizeof(name) - 1) != 0) continue;
+      if (h[i].hash == 0 || !same_name(view(h[i].key), "Content-Encoding")) continue;
       if (!coding.empty()) coding += ',';
       coding += view(h[i].value);
     }

@@ -12,12 +12,6 @@ namespace {
 constexpr std::string_view kUserAgent =
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
 
-bool same_name(std::string_view a, std::string_view b) {
-  return a.size() == b.size() &&
-         ngx_strncasecmp(reinterpret_cast<u_char *>(const_cast<char *>(a.data())),
-                         reinterpret_cast<u_char *>(const_cast<char *>(b.data())), a.size()) == 0;
-}
-
 bool push(ngx_http_request_t *r, std::string_view name, std::string_view value) {
   auto *h = static_cast<ngx_table_elt_t *>(ngx_list_push(&r->headers_in.headers));
   if (h == nullptr) return false;

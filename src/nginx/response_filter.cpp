@@ -18,9 +18,10 @@ hls::BodyKind sniff_cached(ngx_http_request_t *r) {
   // The file is open and its first block is at hand: nginx has just read the header from it.
   u_char buffer[hls::kSniffBytes + 64];
   ssize_t n = ngx_read_file(&r->cache->file, buffer, sizeof(buffer), static_cast<off_t>(r->cache->body_start));
-  if (n < 0) return hls::BodyKind::other;
+  if (n < 0) return hls::BodyKind::undecided;
   std::string_view bytes(reinterpret_cast<char *>(buffer), static_cast<size_t>(n));
-  return sniff_body(bytes, false, content_coding(r->headers_out.headers), bytes.size() < sizeof(buffer));
+  auto body = sniff_body(bytes, false, content_coding(r->headers_out.headers), bytes.size() < sizeof(buffer));
+  return body.value_or(hls::BodyKind::undecided);
 #else
   return hls::BodyKind::undecided;
 #endif
@@ -33,13 +34,11 @@ bool is_json(ngx_http_request_t *r, const RequestContext &ctx) {
          (name.size() > 5 && name.substr(name.size() - 5) == ".json");
 }
 
-std::string_view header_value(const ngx_list_t &headers, std::string_view lower_name) {
+std::string_view header_value(const ngx_list_t &headers, std::string_view name) {
   for (const ngx_list_part_t *part = &headers.part; part; part = part->next) {
     auto *h = static_cast<ngx_table_elt_t *>(part->elts);
     for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-      if (h[i].hash && h[i].lowcase_key && std::string_view(reinterpret_cast<char *>(h[i].lowcase_key), h[i].key.len) == lower_name) {
-        return view(h[i].value);
-      }
+      if (h[i].hash && same_name(view(h[i].key), name)) return view(h[i].value);
     }
   }
   return {};
@@ -117,14 +116,30 @@ ngx_int_t start_rewriting(ngx_http_request_t *r, RequestContext &ctx, bool playl
   return NGX_OK;   // the header waits for the first rewritten bytes
 }
 
+bool is_redirect(ngx_uint_t status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+// The status alone goes on: the origin's page would tell where it leads.
+ngx_int_t redirect(ngx_http_request_t *r, RequestContext &ctx, std::string_view location) {
+  std::string target(location);
+  ngx_uint_t status = r->headers_out.status;
+  ngx_http_clean_header(r);
+  ctx.refused = true;
+  if (link_redirect(r, ctx, target)) return static_cast<ngx_int_t>(status);
+  return refuse(r, ctx, "the origin redirects to what cannot be linked");
+}
+
 ngx_int_t filter_link_response(ngx_http_request_t *r, RequestContext &ctx) {
   if (r->cached) ctx.body = sniff_cached(r);
-  if (r->cached && ctx.body == hls::BodyKind::html && r->headers_out.status == NGX_HTTP_OK) {
-    return refuse(r, ctx, "an HTML page is in the cache where a playlist or media should be");
+  if (r->cached && r->headers_out.status == NGX_HTTP_OK &&
+      (ctx.body == hls::BodyKind::html || ctx.body == hls::BodyKind::undecided)) {
+    return refuse(r, ctx, "what is in the cache is neither a playlist nor media");
   }
-  if (!link_redirect(r, ctx)) return refuse(r, ctx, "the origin redirects to what cannot be linked");
   bool playlist = ctx.body == hls::BodyKind::playlist, json = is_json(r, ctx);
+  std::string_view location = header_value(r->headers_out.headers, "location");
   clean_response_headers(r, ctx);
+  if (is_redirect(r->headers_out.status)) return redirect(r, ctx, location);
   add_cors_headers(r);
   if (playlist || json) return start_rewriting(r, ctx, playlist);
   ctx.unseen = ctx.body == hls::BodyKind::undecided && r->method != NGX_HTTP_HEAD;
@@ -168,7 +183,7 @@ ngx_int_t see_first_bytes(ngx_http_request_t *r, RequestContext &ctx, ngx_chain_
   if (bytes.empty() && !last) return NGX_AGAIN;
 
   ctx.unseen = false;
-  ctx.body = sniff_body(bytes, false, content_coding(r->headers_out.headers), last);
+  ctx.body = sniff_body(bytes, false, content_coding(r->headers_out.headers), last).value_or(hls::BodyKind::undecided);
   bool playlist = ctx.body == hls::BodyKind::playlist;
   if (ctx.body == hls::BodyKind::undecided || (playlist && ctx.link.kind == hls::LinkKind::media)) {
     return refuse(r, ctx, "what may be a playlist came too late to be rewritten: use $hls_proxy_pass, or an upstream block");

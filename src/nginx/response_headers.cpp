@@ -18,21 +18,6 @@ void each_header(ngx_http_request_t *r, F f) {
   }
 }
 
-class OneLink : public hls::Output {
-public:
-  std::string_view text() { return {buffer_, static_cast<size_t>(pos_ - buffer_)}; }
-
-protected:
-  void next_window(size_t) override {
-    if (pos_) throw std::bad_alloc();
-    pos_ = buffer_;
-    end_ = buffer_ + sizeof(buffer_);
-  }
-
-private:
-  char buffer_[kMaxReserve + 1024];
-};
-
 }  // namespace
 
 bool add_header(ngx_http_request_t *r, std::string_view name, std::string_view value) {
@@ -61,6 +46,8 @@ void clean_response_headers(ngx_http_request_t *r, const RequestContext &ctx) {
   each_header(r, [&](ngx_table_elt_t &h) {
     if (hls::is_dropped_header(view(h.key))) h.hash = 0;
   });
+  r->headers_out.location = nullptr;   // dropped with the others
+  r->headers_out.refresh = nullptr;
   add_header(r, "X-Content-Type-Options", "nosniff");
   add_header(r, "Content-Security-Policy", "sandbox");
 
@@ -71,24 +58,18 @@ void clean_response_headers(ngx_http_request_t *r, const RequestContext &ctx) {
   r->headers_out.charset.len = 0;
 }
 
-bool link_redirect(ngx_http_request_t *r, const RequestContext &ctx) {
-  ngx_table_elt_t *location = r->headers_out.location;
-  if (location == nullptr || location->hash == 0) return true;
-
+bool link_redirect(ngx_http_request_t *r, const RequestContext &ctx, std::string_view location) {
   hls::Url target;
   hls::LinkScope scope;
-  OneLink out;
-  bool linked = hls::resolve_reference(ctx.link.url, view(location->value), target) == hls::Reference::http &&
-                make_scope(r, ctx.link, *ctx.source, scope);
-  if (linked) {
-    hls::LinkWriter writer(scope);
-    auto kind = ctx.link.kind == hls::LinkKind::playlist ? hls::UriKind::automatic : hls::UriKind::segment;
-    linked = writer.write(out, target, kind, ctx.link.at ? &*ctx.link.at : nullptr, ctx.link.variables, false);
+  if (hls::resolve_reference(ctx.link.url, location, target) != hls::Reference::http ||
+      !make_scope(r, ctx.link, *ctx.source, scope)) {
+    return false;
   }
-  location->hash = 0;
-  r->headers_out.location = nullptr;
-  if (!linked || !add_header(r, "Location", out.text())) return false;
-  return true;
+  hls::SingleWindow out;
+  hls::LinkWriter writer(scope);
+  auto kind = ctx.link.kind == hls::LinkKind::playlist ? hls::UriKind::automatic : hls::UriKind::segment;
+  return writer.write(out, target, kind, ctx.link.at ? &*ctx.link.at : nullptr, ctx.link.variables, false) &&
+         add_header(r, "Location", out.text());
 }
 
 }  // namespace hls_proxy

@@ -128,29 +128,30 @@ const char *RewrittenResponse::consume(std::string_view &bytes) {
       if (const char *error = rewrite(pending_)) return error;
       if (!pending_.empty()) return nullptr;
     }
-    if (windows_.full() || decoded_all_) break;
+    if (windows_.full()) break;
     size_t written = 0;
     auto status = decoder_->decode(bytes, decoded_.data(), decoded_.size(), written);
     if (status == hls::ContentDecoder::Status::error) return "its content coding is broken";
     pending_ = {decoded_.data(), written};
     size_ += written;
     if (size_ > max_size_) return kTooLarge;
-    if (status == hls::ContentDecoder::Status::done) decoded_all_ = true;
-    if (status == hls::ContentDecoder::Status::more && written == 0) break;
+    // A gzip stream may go on with a further member after each that is done.
+    decoded_all_ = status == hls::ContentDecoder::Status::done;
+    decoder_has_more_ = status == hls::ContentDecoder::Status::output;
+    if (written == 0 && bytes.empty() && !decoder_has_more_) break;
   }
-  if (decoded_all_ && pending_.empty()) bytes = {};
   return nullptr;
 }
 
 const char *RewrittenResponse::consume() {
   while (in_ && !windows_.full()) {
     ngx_buf_t *b = in_->buf;
-    if (ngx_buf_in_memory(b) && b->pos < b->last) {
+    if (ngx_buf_in_memory(b) && (b->pos < b->last || is_behind())) {
       std::string_view bytes(reinterpret_cast<char *>(b->pos), static_cast<size_t>(b->last - b->pos));
       const char *error = consume(bytes);
       b->pos = b->last - bytes.size();
       if (error) return error;
-      if (!bytes.empty() || !pending_.empty()) continue;   // the windows are full
+      if (!bytes.empty() || is_behind()) continue;   // the windows are full
     }
     if (b->last_buf || b->last_in_chain) input_done_ = true;
     // From nginx itself, and only where it gives up on the upstream.
@@ -159,7 +160,7 @@ const char *RewrittenResponse::consume() {
     in_ = in_->next;
     ngx_free_chain(r_->pool, done);
   }
-  return input_done_ && !in_ && pending_.empty() && !done_ ? finish() : nullptr;
+  return input_done_ && !in_ && !done_ ? finish() : nullptr;
 }
 
 const char *RewrittenResponse::finish() {

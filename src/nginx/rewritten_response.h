@@ -58,6 +58,8 @@ private:
     finished,     // all has gone out, or an error has: what still comes in is thrown away
   };
 
+  /// What has been consumed is not all rewritten yet.
+  bool is_behind() const { return !pending_.empty() || decoder_has_more_; }
   const char *consume();
   const char *consume(std::string_view &bytes);
   const char *rewrite(std::string_view &bytes);
@@ -74,7 +76,7 @@ private:
   hls::LinkWriter links_;
   hls::PlaylistRewriter rewriter_;
   std::unique_ptr<hls::ContentDecoder> decoder_;
-  bool decoded_all_ = false;
+  bool decoded_all_ = false, decoder_has_more_ = false;
   size_t max_size_, size_ = 0;
   std::string json_;
   std::string decoded_;          // decoder's window, and what of it is not rewritten yet

@@ -103,9 +103,7 @@ char *set_header(ngx_conf_t *cf, Source &source, const Words &words) {
                                           "if-range", "te", "upgrade", "expect", "keep-alive"};
   if (!is_token(words[1])) return error(cf, "header name " + quoted(words[1]) + " is not one");
   for (const char *name : kOurs) {
-    if (words[1].size() == ngx_strlen(name) &&
-        ngx_strncasecmp(reinterpret_cast<u_char *>(const_cast<char *>(words[1].data())),
-                        reinterpret_cast<u_char *>(const_cast<char *>(name)), words[1].size()) == 0) {
+    if (same_name(words[1], name)) {
       return error(cf, "header " + quoted(words[1]) + " is set by nginx and cannot be given");
     }
   }

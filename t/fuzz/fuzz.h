@@ -67,7 +67,7 @@ public:
     return std::move(text_);
   }
 
-  /// What the owner does when full() made the writer stop.
+  /// What the owner does before it calls again, where full().
   void make_room() { next_window(kMaxReserve); }
 
 private:

@@ -22,7 +22,7 @@ Case error(std::string name, std::string playlist, std::string wanted, RewriteEr
 
 std::string x(std::size_t n) { return std::string(n, 'x'); }
 std::string blanks(std::size_t n) { return std::string(n, ' '); }
-std::string bytes(std::string_view text) { return std::string(text); }
+using namespace std::string_literals;
 
 const std::vector<Case> kCases = {
     // Line ends.
@@ -112,11 +112,11 @@ const std::vector<Case> kCases = {
     {"UTF-8 and Latin-1 in a URI are escaped as they are", MEDIA "\xC3\xA9.ts\n\xE9.ts\n",
      MEDIA "[media " UP "%C3%A9.ts at=0]\n[media " UP "%E9.ts at=1]\n"},
     same("UTF-8 elsewhere", MEDIA "#EXTINF:4,\xC3\xA9 \xF0\x9F\x8E\xAC\n# \xE9\n"),
-    error("NUL in a URI line: ffmpeg takes what is before it", bytes(MEDIA) + "a" + bytes({"\0", 1}) + ".ts\n", MEDIA,
+    error("NUL in a URI line: ffmpeg takes what is before it", MEDIA "a\0.ts\n"s, MEDIA,
           RewriteError::nul_in_uri, 3),
-    error("NUL in a URI attribute", bytes(MEDIA) + "#EXT-X-MAP:URI=\"a" + bytes({"\0", 1}) + "\"\n", MEDIA,
+    error("NUL in a URI attribute", MEDIA "#EXT-X-MAP:URI=\"a\0\"\n"s, MEDIA,
           RewriteError::nul_in_uri, 3),
-    same("NUL elsewhere", bytes(MEDIA) + bytes({"#\0\n#EXTINF:4,\0\n#EXT-X-KEY:METHOD=\"\0\"\n", 36})),
+    same("NUL elsewhere", MEDIA "#\0\n#EXTINF:4,\0\n#EXT-X-KEY:METHOD=\"\0\"\n"s),
     {"the playlist ends inside a character", MEDIA "\xE2\x80", MEDIA "[media " UP "%E2%80 at=0]"},
 
     // Limits.

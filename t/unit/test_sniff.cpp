@@ -222,6 +222,8 @@ void check_unchunk() {
       {"2\r\n\r\n\r\n1\r\nx", "\r\nx"},
       {"7fffffffffffff\r\nab", "ab"},
       {"7ffffffffffffff\r\nab", "ab"},           // INT64_MAX / 16: nginx's limit
+      {"7fffffffffffffff\r\nab", "<no>"},
+      {"800000000000000\r\nab", "<no>"},
       {"8000000000000000\r\nab", "<no>"},
       {"ffffffffffffffffffffffff\r\nab", "<no>"},
       {"10000000000000000\r\nab", "<no>"},

@@ -52,7 +52,13 @@ Url url_of(string_view text) {
 string resolve(const Url &base, string_view ref) {
   Url out = url_of("http://left.over:81/from/before?x");
   Reference kind = hls::resolve_reference(base, ref, out);
-  if (kind == Reference::http) return string(out.text());
+  if (kind == Reference::http) {
+    Url again = url_of(out.text());
+    tap::check(again.authority() == out.authority() && again.directory() == out.directory() &&
+                   again.name() == out.name() && again.query() == out.query() && again.https() == out.https(),
+               "the parts of " + tap::quoted(ref));
+    return string(out.text());
+  }
   tap::check(out.empty(), "nothing left of the URL before: " + tap::quoted(ref));
   return "<"s + name_of(kind) + ">";
 }
@@ -261,6 +267,9 @@ void check_authorities() {
       {"//[2001:DB8::A]:8443/x", "https://[2001:db8::a]:8443/x"},
       {"//[::FFFF:1.2.3.4]/x", "https://[::ffff:1.2.3.4]/x"},
       {"//u@[::1]:81/x", "https://u@[::1]:81/x"},
+      {"//[0000:0000:0000:0000:0000:FFFF:255.255.255.255]/",   // the longest there is
+       "https://[0000:0000:0000:0000:0000:ffff:255.255.255.255]/"},
+      {"//[00000:0000:0000:0000:0000:FFFF:255.255.255.255]/", "<unusable>"},
       {"//[::1/x", "<unusable>"},
       {"//::1]/x", "<unusable>"},
       {"//[]/x", "<unusable>"},
@@ -425,6 +434,7 @@ void check_assign() {
       {"u@v@h", "/", "", false, ""},
       {"u\\@h", "/", "", false, ""},
       {"h/x", "/", "", false, ""},
+      {"u/@h", "/", "", false, ""},
       {"h?x", "/", "", false, ""},
       {"h#x", "/", "", false, ""},
       {"h\0"sv, "/", "", false, ""},
