@@ -32,29 +32,35 @@ my $bytes = media_bytes(400_000);
 
 sub link_of {
   my ($name, %opt) = @_;
-  $origin->set("/live/$name.m3u8", type => $type, body => "#EXTM3U\n#EXTINF:4,\n$name.ts" . ($opt{query} // '') . "\n");
-  my $r = $nginx->get(entry_uri(-path => $opt{entry} // '/entry', p => "$name.m3u8"), headers => $opt{headers} // []);
+  $origin->set("/live/$name.m3u8", type => $type,
+    body => "#EXTM3U\n#EXTINF:4,\n$name.ts" . ($opt{query} // '') . "\n");
+  my $r = $nginx->get(entry_uri(-path => $opt{entry} // '/entry', p => "$name.m3u8"),
+    headers => $opt{headers} // []);
   my ($link) = $r->{body} =~ m{^(/\w+/media/\S+)}m;
   return $link // '/none';
 }
 sub asked_for { my ($path) = @_; return scalar(my @r = $origin->requests($path)) }
 
 subtest 'a segment' => sub {
-  $origin->file('/live/a.ts', $bytes, type => 'video/mp2t', headers => ['Cache-Control: max-age=100', 'Set-Cookie: x=1']);
+  $origin->file('/live/a.ts', $bytes, type => 'video/mp2t', headers => ['Cache-Control: max-age=100',
+    'Set-Cookie: x=1']);
   my $link = link_of('a');
   $origin->clear;
   my $first = $nginx->get($link);
   same_bytes($first->{body}, $bytes, 'fetched');
   is($first->header('X-Cache'), 'MISS', 'MISS');
   my $second = $nginx->get($link);
-  is($second->header('X-Cache'), 'HIT', 'HIT: Set-Cookie of an origin does not keep segments out of the cache');
+  is($second->header('X-Cache'), 'HIT',
+    'HIT: Set-Cookie of an origin does not keep segments out of the cache');
   same_bytes($second->{body}, $bytes, 'the same');
   is($second->header('Set-Cookie'), undef, 'and comes out of it for nobody');
   my $range = $nginx->get($link, headers => ['Range: bytes=1000-1999']);
   is($range->{status}, 206, 'a range');
   same_bytes($range->{body}, substr($bytes, 1000, 1000), 'out of the cache');
-  is($nginx->get($link, headers => ['Range: bytes=1000-1999', 'If-Range: "other"'])->{status}, 200, 'If-Range');
-  is($nginx->get($link, headers => ['If-None-Match: ' . $first->header('ETag')])->{status}, 304, 'If-None-Match');
+  is($nginx->get($link, headers => ['Range: bytes=1000-1999', 'If-Range: "other"'])->{status}, 200,
+    'If-Range');
+  is($nginx->get($link, headers => ['If-None-Match: ' . $first->header('ETag')])->{status}, 304,
+    'If-None-Match');
   my $head = $nginx->head($link);
   is($head->header('Content-Length'), 400_000, 'HEAD');
   is($head->{rest}, '', 'without body');
@@ -69,7 +75,8 @@ subtest 'the first request is for a range' => sub {
   is($r->{status}, 206, 'status');
   same_bytes($r->{body}, substr($bytes, 100, 100), 'the range');
   same_bytes($nginx->get($link)->{body}, $bytes, 'then all of it: no part was taken for the whole');
-  same_bytes($nginx->get($link, headers => ['Range: bytes=-5'])->{body}, substr($bytes, -5), 'and another range');
+  same_bytes($nginx->get($link, headers => ['Range: bytes=-5'])->{body}, substr($bytes, -5),
+    'and another range');
   is(asked_for('/live/b.ts'), 1, 'one request to the origin');
 };
 
@@ -127,7 +134,8 @@ subtest 'directives of Low-Latency HLS have entries of their own' => sub {
   $origin->set('/live/llv.m3u8', type => $type, body => "#EXTM3U\n#EXTINF:4,\nx.ts\n");
   my $link = first_link($nginx, entry_uri(p => 'll.m3u8'));
   $origin->clear;
-  $nginx->get("$link$_") for '&_HLS_msn=1', '&_HLS_msn=2', '&_HLS_msn=1', '', '&_HLS_msn=1&CMCD=bl%3D1', '&CMCD=bl%3D2';
+  $nginx->get("$link$_") for '&_HLS_msn=1', '&_HLS_msn=2', '&_HLS_msn=1', '', '&_HLS_msn=1&CMCD=bl%3D1',
+    '&CMCD=bl%3D2';
   is_deeply([map { $_->{query} // '' } $origin->requests('/live/llv.m3u8')], ['_HLS_msn=1', '_HLS_msn=2', ''],
             'and CMCD, which differs for every request, has none');
 };
@@ -156,8 +164,10 @@ subtest 'sources do not share entries' => sub {
 };
 
 subtest 'errors are not kept' => sub {
-  my %fail = ('404' => { status => 404, type => 'text/html', body => 'no' }, '403' => { status => 403, body => 'no' },
-              '500' => { status => 500, body => 'no' }, 'HTML' => { type => 'text/html', body => '<html>wait</html>' },
+  my %fail = ('404' => { status => 404, type => 'text/html', body => 'no' }, '403' => { status => 403,
+    body => 'no' },
+              '500' => { status => 500, body => 'no' }, 'HTML' => { type => 'text/html',
+                body => '<html>wait</html>' },
               'HTML as video' => { type => 'video/mp2t', body => '<!doctype html><p>wait' },
               'cut short' => { type => 'video/mp2t', body => $bytes, cut => 1000 });
   my $n = 0;
@@ -177,7 +187,8 @@ subtest 'errors are not kept' => sub {
 
 subtest 'a link is checked before the cache is asked' => sub {
   my $link = link_of('a');
-  is($nginx->get($link =~ s/sig=(.)/'sig=' . ($1 eq 'A' ? 'B' : 'A')/er)->{status}, 403, 'a bad link to what is cached');
+  is($nginx->get($link =~ s/sig=(.)/'sig=' . ($1 eq 'A' ? 'B' : 'A')/er)->{status}, 403,
+    'a bad link to what is cached');
 };
 
 subtest 'many at once, one request' => sub {
@@ -196,20 +207,25 @@ subtest 'many at once, one request' => sub {
 };
 
 subtest 'a stale playlist, renewed in the background' => sub {
-  my $relay = start_relay($origin, http => 'proxy_cache_path %PREFIX%/temp/cache keys_zone=hls:1m use_temp_path=off;',
+  my $relay = start_relay($origin,
+    http => 'proxy_cache_path %PREFIX%/temp/cache keys_zone=hls:1m use_temp_path=off;',
                           source => 'header User-Agent Player/9;',
                           playlist => "$cache proxy_cache_valid 200 1s; proxy_cache_use_stale updating; proxy_cache_background_update on;");
-  my $version = sub { my ($n) = @_; return { type => $type, body => "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:$n\n#EXTINF:4,\nx-$n.ts\n" } };
+  my $version = sub { my ($n) = @_; return { type => $type,
+    body => "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:$n\n#EXTINF:4,\nx-$n.ts\n" } };
   $origin->set('/live/stale.m3u8', sequence => [map { $version->($_) } 1 .. 9]);
   my $uri = entry_uri(p => 'stale.m3u8');
   like($relay->get($uri)->{body}, qr/SEQUENCE:1\n/, 'fetched');
   $origin->clear;
   my ($r, $end) = (undef, time + 10);
-  do { $r = $relay->get($uri, headers => ['Cookie: mine=1', 'Range: bytes=0-9']) } until $r->header('X-Cache') ne 'HIT' || time > $end;
+  do { $r = $relay->get($uri, headers => ['Cookie: mine=1',
+    'Range: bytes=0-9']) } until $r->header('X-Cache') ne 'HIT' || time > $end;
   is($r->header('X-Cache'), 'STALE', 'stale');
-  like($r->{body}, qr{^#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:1\n#EXTINF:4,\n/hls/media/[\w-]+/x-1\.ts\?\S+\n$}, 'rewritten');
+  like($r->{body}, qr{^#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:1\n#EXTINF:4,\n/hls/media/[\w-]+/x-1\.ts\?\S+\n$},
+    'rewritten');
   my ($request) = $origin->wait_for_requests(1, '/live/stale.m3u8');
-  is_deeply([sort grep { !/^(connection|accept)$/ } keys %{$request->{headers}}], [qw(accept-encoding host user-agent)],
+  is_deeply([sort grep { !/^(connection|accept)$/ } keys %{$request->{headers}}],
+    [qw(accept-encoding host user-agent)],
             "the renewal carries the stream's headers alone");
   is($request->{headers}{'user-agent'}, 'Player/9', "the source's");
   do { $r = $relay->get($uri) } until $r->{body} !~ /SEQUENCE:1\n/ || time > $end;
@@ -217,7 +233,8 @@ subtest 'a stale playlist, renewed in the background' => sub {
 };
 
 subtest 'revalidation' => sub {
-  my $relay = start_relay($origin, http => 'proxy_cache_path %PREFIX%/temp/cache keys_zone=hls:1m use_temp_path=off;',
+  my $relay = start_relay($origin,
+    http => 'proxy_cache_path %PREFIX%/temp/cache keys_zone=hls:1m use_temp_path=off;',
                           map { $_ => "$cache proxy_cache_valid 200 1s; proxy_cache_revalidate on;" } qw(playlist media));
   my $list = "#EXTM3U\n#EXTINF:4,\nr.ts\n";
   $origin->file('/live/r.m3u8', $list, type => $type);
@@ -233,7 +250,8 @@ subtest 'revalidation' => sub {
     do { $origin->clear; $r = $relay->get($what) } until $r->header('X-Cache') ne 'HIT' || time > $end;
     is($r->header('X-Cache'), 'REVALIDATED', "$path: revalidated");
     same_bytes($r->{body}, $body, "$path: the same");
-    like(($origin->requests($path))[0]{head}, qr/^If-(None-Match|Modified-Since): /m, "$path: by a conditional request");
+    like(($origin->requests($path))[0]{head}, qr/^If-(None-Match|Modified-Since): /m,
+      "$path: by a conditional request");
   }
 };
 
@@ -247,7 +265,8 @@ subtest 'slices' => sub {
   my $range = $nginx->get($link, headers => ['Range: bytes=100000-100099']);
   is($range->{status}, 206, 'a range');
   same_bytes($range->{body}, substr($bytes, 100_000, 100), 'its bytes');
-  is_deeply([map { $_->{headers}{range} } $origin->requests], ['bytes=65536-131071'], 'one slice was fetched');
+  is_deeply([map { $_->{headers}{range} } $origin->requests], ['bytes=65536-131071'],
+    'one slice was fetched');
   my $whole = $nginx->get($link);
   is($whole->{status}, 200, 'whole');
   ok($whole->{complete}, 'clean end');
@@ -255,7 +274,8 @@ subtest 'slices' => sub {
   is(asked_for('/live/big.mp4'), 7, 'seven slices, each once');
   my ($host) = grep { $_->{headers}{cookie} || $_->{headers}{'x-client'} } $origin->requests;
   is($host, undef, "slices carry no client's headers either");
-  same_bytes($nginx->get($link, headers => ['Range: bytes=65000-66000'])->{body}, substr($bytes, 65_000, 1001), 'over a border');
+  same_bytes($nginx->get($link, headers => ['Range: bytes=65000-66000'])->{body}, substr($bytes, 65_000,
+    1001), 'over a border');
   is(asked_for('/live/big.mp4'), 7, 'from the cache');
   $origin->set('/live/big2.m3u8', type => $type, body => "#EXTM3U\n#EXTINF:4,\nbig2.mp4\n");
   $origin->set('/live/big2.mp4', status => 404, type => 'text/html', body => '<html>gone</html>');

@@ -4,7 +4,8 @@ use lib 't/lib';
 use Test::More;
 use HlsTest;
 
-# EXT-X-DEFINE (RFC 8216bis 4.4.2.3): what a relay must expand, since players see other URLs than the origin's.
+# EXT-X-DEFINE (RFC 8216bis 4.4.2.3): what a relay must expand, since players see other URLs than the
+# origin's.
 
 my $origin = HlsTest::Origin->start;
 my $type = 'application/vnd.apple.mpegurl';
@@ -37,14 +38,18 @@ check_rewrite($nginx, $origin, 'host.m3u8', sprintf(<<'END', ($origin->port) x 2
 END
 
 subtest 'a variable that is not defined' => sub {
-  $origin->set('/live/late.m3u8', type => $type, body => "#EXTM3U\n#EXTINF:4,\n{\$late}.ts\n#EXT-X-DEFINE:NAME=\"late\",VALUE=\"x\"\n");
+  $origin->set('/live/late.m3u8', type => $type,
+    body => "#EXTM3U\n#EXTINF:4,\n{\$late}.ts\n#EXT-X-DEFINE:NAME=\"late\",VALUE=\"x\"\n");
   is($nginx->get(entry_uri(p => 'late.m3u8'))->{status}, 502, 'before its definition: 502');
-  $origin->set('/live/elsewhere.m3u8', type => $type, body => "#EXTM3U\n#EXT-X-SESSION-DATA:DATA-ID=\"a\",VALUE=\"{\$who}\"\n");
-  is($nginx->get(entry_uri(p => 'elsewhere.m3u8'))->{status}, 200, 'where no URI needs it: the player\'s business');
+  $origin->set('/live/elsewhere.m3u8', type => $type,
+    body => "#EXTM3U\n#EXT-X-SESSION-DATA:DATA-ID=\"a\",VALUE=\"{\$who}\"\n");
+  is($nginx->get(entry_uri(p => 'elsewhere.m3u8'))->{status}, 200,
+    'where no URI needs it: the player\'s business');
 };
 
 subtest 'QUERYPARAM' => sub {
-  $origin->set('/live/main.m3u8', type => $type, body => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv/q.m3u8?token=a%2Fb%20c&other=1\n");
+  $origin->set('/live/main.m3u8', type => $type,
+    body => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv/q.m3u8?token=a%2Fb%20c&other=1\n");
   $origin->set('/live/v/q.m3u8', type => $type, body => <<'END');
 #EXTM3U
 #EXT-X-DEFINE:QUERYPARAM="token"
@@ -63,8 +68,10 @@ LINK
 END
   $origin->clear;
   $nginx->get((find_links($r->{body}))[0]);
-  is(($origin->requests)[0]{target}, '/live/v/seg.ts?t=a/b%20c', "its value is that of the playlist's own URL, decoded");
-  $origin->set('/live/v/q.m3u8', type => $type, body => "#EXTM3U\n#EXT-X-DEFINE:QUERYPARAM=\"absent\"\n#EXTINF:4,\n{\$absent}.ts\n");
+  is(($origin->requests)[0]{target}, '/live/v/seg.ts?t=a/b%20c',
+    "its value is that of the playlist's own URL, decoded");
+  $origin->set('/live/v/q.m3u8', type => $type,
+    body => "#EXTM3U\n#EXT-X-DEFINE:QUERYPARAM=\"absent\"\n#EXTINF:4,\n{\$absent}.ts\n");
   is($nginx->get($link)->{status}, 502, 'one that the URL does not have: 502 where a URI needs it');
 };
 
@@ -91,10 +98,12 @@ END
   $origin->clear;
   $nginx->get((find_links($r->{body}))[0]);
   is(($origin->requests)[0]{target}, '/live/v/deep/seg.ts?a=tok/1', "the values are the multivariant's");
-  is($nginx->get($link =~ s/&v=[^&]*//r)->{status}, 403, 'they are signed: not to be left out') if $link =~ /&v=/;
+  is($nginx->get($link =~ s/&v=[^&]*//r)->{status}, 403,
+    'they are signed: not to be left out') if $link =~ /&v=/;
   like($link, qr/[?&]v=/, 'the link carries them');
 
-  $origin->set('/live/plain.m3u8', type => $type, body => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv/i.m3u8\n");
+  $origin->set('/live/plain.m3u8', type => $type,
+    body => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv/i.m3u8\n");
   my $plain = first_link($nginx, entry_uri(p => 'plain.m3u8'));
   unlike($plain, qr/[?&]v=/, 'no variables, no argument');
   is($nginx->get($plain)->{status}, 502, 'an import that nobody exports: 502');

@@ -49,14 +49,16 @@ for my $coding (sort keys %coding) {
   my $r = check_rewrite($nginx, $origin, 'zip.m3u8', $template, -encode => $coding{$coding}, -follow => 0,
                         headers => ["Content-Encoding: $header"], -label => $coding);
   is($r->header('Content-Encoding'), undef, "$coding: goes out plain");
-  check_rewrite($nginx, $origin, 'zip1.m3u8', $template, -encode => $coding{$coding}, -follow => 0, framing => 'chunked',
+  check_rewrite($nginx, $origin, 'zip1.m3u8', $template, -encode => $coding{$coding}, -follow => 0,
+    framing => 'chunked',
                 chunk_size => 1, write_size => 7, headers => ["Content-Encoding: $header"],
                 -label => "$coding in chunks of one byte");
 }
 check_rewrite($nginx, $origin, 'two.m3u8', $template, -follow => 0, headers => ['Content-Encoding: gzip'],
               -label => 'two gzip members',
               -encode => sub { gzipped(substr $_[0], 0, 1000) . gzipped(substr $_[0], 1000) });
-check_rewrite($nginx, $origin, 'id.m3u8', $template, -follow => 0, headers => ['Content-Encoding: identity'], -label => 'identity');
+check_rewrite($nginx, $origin, 'id.m3u8', $template, -follow => 0, headers => ['Content-Encoding: identity'],
+  -label => 'identity');
 
 my ($source) = $template =~ s/\[\[(.*?) -> .*?\]\]/$1/gr;
 my $entry = entry_uri(p => 'bad.m3u8');
@@ -112,7 +114,8 @@ subtest 'a compressed playlist behind a media link' => sub {
 };
 
 subtest 'nginx compresses for the client' => sub {
-  $origin->set('/live/zip.m3u8', type => $type, headers => ['Content-Encoding: gzip'], body => gzipped($source));
+  $origin->set('/live/zip.m3u8', type => $type, headers => ['Content-Encoding: gzip'],
+    body => gzipped($source));
   my $plain = $nginx->get(entry_uri(p => 'zip.m3u8'));
   my $r = $nginx->get(entry_uri(p => 'zip.m3u8'), headers => ['Accept-Encoding: gzip']);
   is($r->header('Content-Encoding'), 'gzip', 'gzip');

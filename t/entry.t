@@ -51,7 +51,8 @@ subtest 'the signature is that of urllib.parse.urlencode(sorted(args.items()))' 
   is($nginx->get("/entry?$query&sig=$python")->{status}, 200, 'another order, another spelling');
   is($nginx->get("/entry?sig=$python&$query")->{status}, 200, 'the signature in front');
   is($nginx->get("/entry?$query&token=$python")->{status}, 200, 'token= for sig=');
-  is($nginx->get("/entry?$query&sig=" . uc $python)->{status} =~ /^(200|403)$/ ? 1 : 0, 1, 'upper case is decided');
+  is($nginx->get("/entry?$query&sig=" . uc $python)->{status} =~ /^(200|403)$/ ? 1 : 0, 1,
+    'upper case is decided');
   my ($request) = grep { $_->{path} =~ /a%20b/ } $origin->requests;
   is($request->{target}, '/live/a%20b%2Bc%2F%C3%BC~%2A.m3u8', 'the value percent-encoded in the URL');
 };
@@ -94,14 +95,17 @@ subtest 'until' => sub {
 
 subtest 'keys' => sub {
   $origin->clear;
-  is($nginx->get(entry_uri(-path => '/strict', site => 'abc', n => 'x1'))->{status}, 400, 'a value its regex refuses');
-  is($nginx->get(entry_uri(-path => '/strict', site => "abc\n", n => '1'))->{status}, 400, 'a trailing newline too');
+  is($nginx->get(entry_uri(-path => '/strict', site => 'abc', n => 'x1'))->{status}, 400,
+    'a value its regex refuses');
+  is($nginx->get(entry_uri(-path => '/strict', site => "abc\n", n => '1'))->{status}, 400,
+    'a trailing newline too');
   is($nginx->get(entry_uri(-path => '/strict', site => '', n => '1'))->{status}, 400, 'and an empty value');
   is(scalar(my @asked = $origin->requests), 0, 'the origin was not asked');
   $nginx->get(entry_uri(-path => '/strict', site => 'abc', n => '12', lang => 'd/e&f g', more => 'x'));
   my ($request) = $origin->requests;
   is($request && $request->{target}, '/abc/12.m3u8?l=d%2Fe%26f%20g', 'nothing but the key goes into the URL');
-  like($nginx->get(entry_uri(p => "a\nb"))->{status}, qr/^(400|404)$/, 'a line feed in a value: refused or escaped');
+  like($nginx->get(entry_uri(p => "a\nb"))->{status}, qr/^(400|404)$/,
+    'a line feed in a value: refused or escaped');
   like($nginx->get(entry_uri(p => "..\0/x"))->{status}, qr/^(400|404)$/, 'NUL');
   my ($nul) = grep { $_->{target} =~ /[\x00-\x20]/ } $origin->requests;
   is($nul, undef, 'no control character went upstream');
@@ -110,12 +114,16 @@ subtest 'keys' => sub {
 subtest 'other ways to be allowed' => sub {
   is($nginx->get('/open?p=index.m3u8')->{status}, 200, 'hls_proxy_auth none');
   is($nginx->get('/open?p=index.m3u8&until=' . (time - 5))->{status}, 410, 'where until still counts');
-  is($nginx->get('/machine?p=index.m3u8', headers => ['X-Api-Key: key one 0123456789'])->{status}, 200, 'an API key');
-  is($nginx->get('/machine?p=index.m3u8', headers => ['X-Api-Key: key-two-0123456789'])->{status}, 200, 'another');
-  is($nginx->get('/machine?p=index.m3u8', headers => ['X-Api-Key: key-two-012345678'])->{status}, 403, 'a wrong one');
+  is($nginx->get('/machine?p=index.m3u8', headers => ['X-Api-Key: key one 0123456789'])->{status}, 200,
+    'an API key');
+  is($nginx->get('/machine?p=index.m3u8', headers => ['X-Api-Key: key-two-0123456789'])->{status}, 200,
+    'another');
+  is($nginx->get('/machine?p=index.m3u8', headers => ['X-Api-Key: key-two-012345678'])->{status}, 403,
+    'a wrong one');
   is($nginx->get('/machine?p=index.m3u8')->{status}, 403, 'none');
   is($nginx->get('/machine?p=index.m3u8&api_key=key-two-0123456789')->{status}, 403, 'never in the URL');
-  is($nginx->get(entry_uri(-path => '/machine', p => 'index.m3u8'))->{status}, 403, 'a signature is no API key');
+  is($nginx->get(entry_uri(-path => '/machine', p => 'index.m3u8'))->{status}, 403,
+    'a signature is no API key');
 };
 
 subtest 'arguments from the configuration' => sub {
@@ -126,7 +134,8 @@ subtest 'arguments from the configuration' => sub {
 };
 
 subtest 'methods' => sub {
-  is($nginx->get(entry_uri(p => 'index.m3u8'), method => $_, body => '')->{status}, 405, $_) for qw(POST PUT DELETE);
+  is($nginx->get(entry_uri(p => 'index.m3u8'), method => $_, body => '')->{status}, 405,
+    $_) for qw(POST PUT DELETE);
 };
 
 subtest 'a source whose answer is a file' => sub {

@@ -21,7 +21,8 @@ sub curl {
   my ($uri, @options) = @_;
   my $base = "$nginx->{prefix}/curl";
   unlink "$base.head", "$base.body";
-  my $status = system('curl', '-s', '--max-time', '15', '--http2-prior-knowledge', '-D', "$base.head", '-o', "$base.body", @options,
+  my $status = system('curl', '-s', '--max-time', '15', '--http2-prior-knowledge', '-D', "$base.head", '-o',
+    "$base.body", @options,
                       "http://127.0.0.1:$nginx->{port}$uri") >> 8;
   return ($status, $nginx->read_file('curl.head'), $nginx->read_file('curl.body'));
 }

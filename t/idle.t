@@ -13,10 +13,12 @@ use HlsTest;
 my $origin = HlsTest::Origin->start;
 my $port = $origin->port;
 my $text = join '', map { "line $_ of a text that says example and compresses well\n" } 1 .. 2000;
-$origin->file('/text', $text, type => 'text/html', headers => ['Set-Cookie: a=1', 'X-Accel-Limit-Rate: 0', 'Link: </x>; rel=next']);
+$origin->file('/text', $text, type => 'text/html', headers => ['Set-Cookie: a=1', 'X-Accel-Limit-Rate: 0',
+  'Link: </x>; rel=next']);
 $origin->set('/chunked', type => 'text/html', body => $text, framing => 'chunked', chunk_size => 777);
 $origin->set('/close', type => 'text/plain', body => $text, framing => 'close');
-$origin->set('/list.m3u8', type => 'application/vnd.apple.mpegurl', body => "#EXTM3U\n#EXTINF:4,\nhttp://127.0.0.1/x.ts\n",
+$origin->set('/list.m3u8', type => 'application/vnd.apple.mpegurl',
+  body => "#EXTM3U\n#EXTINF:4,\nhttp://127.0.0.1/x.ts\n",
              headers => ['ETag: "l"', 'Accept-Ranges: bytes']);
 $origin->set('/moved', status => 302, headers => ["Location: http://127.0.0.1:$port/text"], body => '');
 $origin->set('/gone', status => 404, type => 'text/html', body => '<html>gone</html>');
@@ -54,16 +56,20 @@ my $http = 'proxy_cache_path %PREFIX%/temp/cache keys_zone=c:1m;';
 my @requests;
 for my $base (qw(/plain /unbuffered /gzip /gunzip /sub /gunsub /cached /slice /added /guarded /intercepted)) {
   for my $path (qw(/text /chunked /close /list.m3u8 /moved /gone /accel /zipped)) {
-    push @requests, ["$base$path", $_] for {}, { headers => ['Range: bytes=100-299'] }, { headers => ['Accept-Encoding: gzip'] };
+    push @requests, ["$base$path", $_] for {}, { headers => ['Range: bytes=100-299'] },
+      { headers => ['Accept-Encoding: gzip'] };
   }
   push @requests, ["$base/text", $_] for { method => 'HEAD' }, { version => 'HTTP/1.0' },
-    { headers => ['Range: bytes=0-9,100-109,-5'] }, { headers => ['If-None-Match: "v1-' . length($text) . '"'] },
+    { headers => ['Range: bytes=0-9,100-109,-5'] },
+      { headers => ['If-None-Match: "v1-' . length($text) . '"'] },
     { headers => ['If-Modified-Since: Tue, 03 Feb 2026 04:05:06 GMT'] },
     { headers => ['Range: bytes=0-9', 'If-Range: "other"'] }, { headers => ['Range: bytes=999999999-'] },
     { headers => ['Cookie: a=1', 'Authorization: Basic eDp5', 'X-Own: 1', 'Accept: */*', 'TE: trailers'] };
-  push @requests, ["$base/post", { method => 'POST', body => 'a=1&b=2' }], ["$base/text", {}], ["$base/cut", {}];
+  push @requests, ["$base/post", { method => 'POST', body => 'a=1&b=2' }], ["$base/text", {}], ["$base/cut",
+    {}];
 }
-push @requests, map { [$_, {}] } qw(/page.shtml /static.txt /empty /range.bin /variables?a=1 /nothing/here /hls/media/x/y.ts);
+push @requests, map { [$_,
+  {}] } qw(/page.shtml /static.txt /empty /range.bin /variables?a=1 /nothing/here /hls/media/x/y.ts);
 push @requests, ['/range.bin', { headers => ["Range: bytes=$_"] }] for ('0-0', '5-9,20-29', '-7', '99999-');
 
 # What depends on the clock, the port, or on how many bytes a read() happened to give (where chunks end,
@@ -83,19 +89,23 @@ sub normalize {
 
 sub run {
   my ($label, %opt) = @_;
-  my $nginx = HlsTest::Nginx->new(http => $http . ($opt{http} // ''), server => $site, module => $opt{module});
+  my $nginx = HlsTest::Nginx->new(http => $http . ($opt{http} // ''), server => $site,
+    module => $opt{module});
   $nginx->write_file('html/static.txt', "static\n" x 100);
   $nginx->write_file('html/range.bin', media_bytes(1000));
-  $nginx->write_file('html/page.shtml', "<p>\n<!--#include virtual=\"/plain/list.m3u8\" -->\n<!--#include virtual=\"/gunzip/zipped\" -->\n"
+  $nginx->write_file('html/page.shtml',
+    "<p>\n<!--#include virtual=\"/plain/list.m3u8\" -->\n<!--#include virtual=\"/gunzip/zipped\" -->\n"
                      . "<!--#include virtual=\"/plain/gone\" -->\n</p>\n");
   utime 1_700_000_000, 1_700_000_000, map { "$nginx->{prefix}/html/$_" } qw(static.txt range.bin page.shtml);
   $nginx->start;
   my (@answers, @upstream);
   for my $request (@requests) {
     $origin->clear;
-    my ($raw, $how) = HlsTest::Client::raw_exchange($nginx->{port}, HlsTest::Client::request_bytes($nginx->{port}, $request->[0], %{$request->[1]}));
+    my ($raw, $how) = HlsTest::Client::raw_exchange($nginx->{port},
+      HlsTest::Client::request_bytes($nginx->{port}, $request->[0], %{$request->[1]}));
     push @answers, normalize($raw, $how, $request->[1]{method} // 'GET', $nginx->{port});
-    push @upstream, join "\n", map { $_->{head} =~ s/127\.0\.0\.1:$nginx->{port}/<here>/gr } $origin->requests;
+    push @upstream, join "\n",
+      map { $_->{head} =~ s/127\.0\.0\.1:$nginx->{port}/<here>/gr } $origin->requests;
   }
   $nginx->stop;
   my @errors = map { s/^.*?\[(\w+)\].*?: /[$1] /r =~ s/127\.0\.0\.1:$nginx->{port}/<here>/gr =~ s/\*\d+ |request: .*//gr =~ s/\Q$nginx->{prefix}\E/<prefix>/gr }

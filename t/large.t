@@ -35,7 +35,8 @@ sub check_segments {
 
 subtest '40 MB' => sub {
   $origin->set('/live/forty.m3u8', type => $type, body => \@forty, framing => 'chunked');
-  $nginx->get(entry_uri(p => 'forty.m3u8'), until => sub { length $_[0] > 2_000_000 });   # caches and pools are warm
+  $nginx->get(entry_uri(p => 'forty.m3u8'),
+    until => sub { length $_[0] > 2_000_000 });   # caches and pools are warm
   my $before = $nginx->memory_kb('VmHWM');
   my $r = $nginx->get(entry_uri(p => 'forty.m3u8'));
   is($r->{status}, 200, 'status');
@@ -82,14 +83,16 @@ subtest '2 MB to a slow client' => sub {
 
 subtest 'a client that goes away' => sub {
   for my $bytes (1, 5_000, 200_000) {
-    my $r = $nginx->get(entry_uri(p => 'forty.m3u8'), rcvbuf => 4096, until => sub { length $_[0] >= $bytes });
+    my $r = $nginx->get(entry_uri(p => 'forty.m3u8'), rcvbuf => 4096,
+      until => sub { length $_[0] >= $bytes });
     is($r->{how}, 'stopped', "after $bytes bytes");
   }
   is($nginx->get(entry_uri(p => 'two.m3u8'))->{status}, 200, 'the worker serves on');
 };
 
 subtest 'no memory is lost' => sub {
-  $origin->set('/live/small.m3u8', type => $type, body => ["#EXTM3U\n", "#EXTINF:4.0,\nseg-#N#.ts?token=x\n", 200]);
+  $origin->set('/live/small.m3u8', type => $type, body => ["#EXTM3U\n", "#EXTINF:4.0,\nseg-#N#.ts?token=x\n",
+    200]);
   $origin->set('/live/bad.m3u8', type => $type, body => "#EXTM3U\n#EXT-X-MAP:URI=\"x\n");
   my @uris = (entry_uri(p => 'small.m3u8'), entry_uri(p => 'bad.m3u8'), '/hls/media/x/y.ts');
   my $round = sub { $nginx->get($_) for (@uris) x 100 };

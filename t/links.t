@@ -10,7 +10,8 @@ my $BYTES = 'G UPSTREAM BYTES ' x 20;
 my $origin = HlsTest::Origin->start;
 $origin->set('/live/index.m3u8', type => 'application/vnd.apple.mpegurl',
              body => "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nseg.ts?token=a%2Fb+c&x=1\n#EXTINF:4,\nother.ts\n");
-$origin->set('/live/other.m3u8', type => 'application/vnd.apple.mpegurl', body => "#EXTM3U\n#EXTINF:4,\nother.ts\n");
+$origin->set('/live/other.m3u8', type => 'application/vnd.apple.mpegurl',
+  body => "#EXTM3U\n#EXTINF:4,\nother.ts\n");
 $origin->set('/live/main.m3u8', type => 'application/vnd.apple.mpegurl',
              body => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nindex.m3u8\n");
 $origin->file("/live/$_", $BYTES) for qw(seg.ts other.ts);
@@ -65,9 +66,11 @@ subtest 'cut off anywhere' => sub {
 };
 
 subtest 'parts of two links' => sub {
-  my %part = map { my ($path, $query) = split /\?/, $_; ($_ => { path => $path, map { split /=/, $_, 2 } split /&/, $query }) }
+  my %part = map { my ($path, $query) = split /\?/, $_; ($_ => { path => $path, map { split /=/, $_,
+    2 } split /&/, $query }) }
     $seg, $other, $playlist;
-  my $join = sub { my (%p) = @_; my $path = delete $p{path}; "$path?" . join '&', map { "$_=$p{$_}" } sort keys %p };
+  my $join = sub { my (%p) = @_; my $path = delete $p{path}; "$path?" . join '&',
+    map { "$_=$p{$_}" } sort keys %p };
   for my $name (sort keys %{$part{$seg}}) {
     next if !defined $part{$other}{$name} || $part{$seg}{$name} eq $part{$other}{$name};
     my $r = $nginx->get($join->(%{$part{$seg}}, $name => $part{$other}{$name}));
@@ -105,7 +108,8 @@ subtest 'an argument twice' => sub {
     my ($own) = $query =~ /\b($name=[^&]*)/;
     my ($alien) = $other_query =~ /\b($name=[^&]*)/;
     my $same = $nginx->get("$path?$query&$own");
-    ok(denied($same) || $same->{body} eq $BYTES, "$name twice: refused, or the link's own bytes ($same->{status})");
+    ok(denied($same) || $same->{body} eq $BYTES,
+      "$name twice: refused, or the link's own bytes ($same->{status})");
     next if $own eq $alien;
     ok(denied($nginx->get("$path?$query&$alien")), "another $name behind");
     ok(denied($nginx->get("$path?$alien&$query")), "another $name in front");
@@ -178,7 +182,8 @@ subtest 'bound to a value' => sub {
   is($bound->get($link, headers => ['X-Client: bob'])->{status}, 403, 'for nobody else');
   is($bound->get($link)->{status}, 403, 'nor without the value');
   my ($free) = find_links($bound->get($entry)->{body});
-  is($bound->get($free, headers => ['X-Client: alice'])->{status}, 403, 'one made for nobody is not for alice');
+  is($bound->get($free, headers => ['X-Client: alice'])->{status}, 403,
+    'one made for nobody is not for alice');
 };
 
 subtest 'equal bytes over reloads, workers and restarts' => sub {

@@ -30,7 +30,8 @@ END
 check_rewrite($nginx, $origin, 'll.m3u8', $live, -label => 'all tags');
 
 # The playlist through a link of its own: what players reload.
-$origin->set('/live/main.m3u8', type => $type, body => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=2\nch/high.m3u8?x=1&y=%2F\n"
+$origin->set('/live/main.m3u8', type => $type,
+  body => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=2\nch/high.m3u8?x=1&y=%2F\n"
              . "#EXT-X-STREAM-INF:BANDWIDTH=1\nch/low.m3u8?x=1\n");
 my $reload = sub {
   my ($msn, $hint) = @_;
@@ -66,9 +67,11 @@ subtest 'equal URLs have equal links' => sub {
 subtest 'delivery directives go upstream' => sub {
   is(upstream_query($high), 'x=1&y=%2F', "the URL's own query");
   is(upstream_query("$high&_HLS_msn=7"), 'x=1&y=%2F&_HLS_msn=7', 'appended');
-  is(upstream_query("$high&_HLS_part=2&_HLS_msn=7&_HLS_skip=v2"), 'x=1&y=%2F&_HLS_msn=7&_HLS_part=2&_HLS_skip=v2', 'sorted');
+  is(upstream_query("$high&_HLS_part=2&_HLS_msn=7&_HLS_skip=v2"),
+    'x=1&y=%2F&_HLS_msn=7&_HLS_part=2&_HLS_skip=v2', 'sorted');
   my ($path, $query) = split /\?/, $high;
-  is(upstream_query("$path?" . join '&', sort split(/&/, $query), '_HLS_msn=7', '_HLS_part=0'), 'x=1&y=%2F&_HLS_msn=7&_HLS_part=0',
+  is(upstream_query("$path?" . join '&', sort split(/&/, $query), '_HLS_msn=7', '_HLS_part=0'),
+    'x=1&y=%2F&_HLS_msn=7&_HLS_part=0',
      'between the arguments of a link that the client sorted');
   is(upstream_query("$path?_HLS_msn=7&$query"), 'x=1&y=%2F&_HLS_msn=7', 'in front');
   is(upstream_query("$high&_HLS_pathway=A&_HLS_throughput=5&_HLS_primary_id=9"),
@@ -80,7 +83,8 @@ subtest 'delivery directives go upstream' => sub {
 };
 
 subtest 'a directive that the URL already has is replaced' => sub {
-  $origin->set('/live/has.m3u8', type => $type, body => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=2\nch/high.m3u8?_HLS_msn=1&a=b\n");
+  $origin->set('/live/has.m3u8', type => $type,
+    body => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=2\nch/high.m3u8?_HLS_msn=1&a=b\n");
   my $link = first_link($nginx, entry_uri(p => 'has.m3u8'));
   is(upstream_query($link), '_HLS_msn=1&a=b', "the URL's own");
   is(upstream_query("$link&_HLS_msn=9"), 'a=b&_HLS_msn=9', "the client's");
@@ -88,7 +92,8 @@ subtest 'a directive that the URL already has is replaced' => sub {
 
 subtest 'other arguments' => sub {
   is(upstream_query("$high&foo=bar&utm_source=x&_hls_msn=1&HLS_msn=2"), 'x=1&y=%2F', 'are dropped');
-  is(upstream_query("$high&CMCD=bl%3D1000%2Csid%3D%22a-b%22"), 'x=1&y=%2F&CMCD=bl%3D1000%2Csid%3D%22a-b%22', 'CMCD goes on');
+  is(upstream_query("$high&CMCD=bl%3D1000%2Csid%3D%22a-b%22"), 'x=1&y=%2F&CMCD=bl%3D1000%2Csid%3D%22a-b%22',
+    'CMCD goes on');
   my ($seg) = grep { /seg\d/ } find_links($nginx->get($high)->{body});
   is(upstream_query($seg), undef, 'media: no query');
   is(upstream_query("$seg&CMCD=ot%3Dv"), 'CMCD=ot%3Dv', 'media: CMCD goes on');
@@ -114,13 +119,15 @@ subtest 'a blocking reload' => sub {
   $origin->clear;
   my $blocked = HlsTest::Client::connect_to($nginx->{port});
   HlsTest::Client::send_all($blocked, HlsTest::Client::request_bytes($nginx->{port}, "$high&_HLS_msn=6"));
-  is(scalar(my @r = $origin->wait_for_requests(1, '/live/ch/high.m3u8')), 1, 'the request waits at the origin');
+  is(scalar(my @r = $origin->wait_for_requests(1, '/live/ch/high.m3u8')), 1,
+    'the request waits at the origin');
   is($nginx->get(entry_uri(p => 'main.m3u8'))->{status}, 200, 'others are served meanwhile');
   my ($early) = HlsTest::Client::read_all($blocked, deadline => 0.05);
   is($early, '', 'no answer yet');
   $origin->release('part');
   my ($raw) = HlsTest::Client::read_all($blocked);
-  like(HlsTest::Client::parse_response($raw, 'closed', 'GET')->{body}, qr/MEDIA-SEQUENCE:6\n/, 'then the new playlist');
+  like(HlsTest::Client::parse_response($raw, 'closed', 'GET')->{body}, qr/MEDIA-SEQUENCE:6\n/,
+    'then the new playlist');
 };
 
 subtest "the origin's answer to a directive it refuses" => sub {
@@ -135,19 +142,23 @@ subtest 'a part that still grows' => sub {
   my ($part) = grep { /next\.mp4/ } find_links($nginx->get($high)->{body});
   my $bytes = media_bytes(6000);
   $origin->set('/live/ch/next.mp4', type => 'video/mp4', status => 206, body => $bytes, framing => 'chunked',
-               headers => ['Content-Range: bytes 0-9007199254740990/*'], raw => "HTTP/1.1 206 Partial\r\nContent-Type: video/mp4\r\n"
+               headers => ['Content-Range: bytes 0-9007199254740990/*'],
+                 raw => "HTTP/1.1 206 Partial\r\nContent-Type: video/mp4\r\n"
                . "Content-Range: bytes 0-9007199254740990/*\r\nTransfer-Encoding: chunked\r\n\r\n"
-               . sprintf("%x\r\n%s\r\n", 3000, substr $bytes, 0, 3000) . sprintf("%x\r\n%s\r\n0\r\n\r\n", 3000, substr $bytes, 3000),
+               . sprintf("%x\r\n%s\r\n", 3000, substr $bytes, 0, 3000) . sprintf("%x\r\n%s\r\n0\r\n\r\n",
+                 3000, substr $bytes, 3000),
                gate => 'grow', gate_at => 3100);
   my $socket = HlsTest::Client::connect_to($nginx->{port});
-  HlsTest::Client::send_all($socket, HlsTest::Client::request_bytes($nginx->{port}, $part, headers => ['Range: bytes=0-9007199254740990']));
+  HlsTest::Client::send_all($socket, HlsTest::Client::request_bytes($nginx->{port}, $part,
+    headers => ['Range: bytes=0-9007199254740990']));
   my ($early) = HlsTest::Client::read_all($socket, until => sub { length $_[0] > 2900 }, deadline => 3);
   my $r = HlsTest::Client::parse_response($early, 'open', 'GET');
   is($r->{status}, 206, 'its head arrives while it grows');
   is(substr($r->{body}, 0, 2000), substr($bytes, 0, 2000), 'and its bytes, unbuffered');
   $origin->release('grow');
   my ($late) = HlsTest::Client::read_all($socket);
-  same_bytes(HlsTest::Client::parse_response("$early$late", 'closed', 'GET')->{body}, $bytes, 'all in the end');
+  same_bytes(HlsTest::Client::parse_response("$early$late", 'closed', 'GET')->{body}, $bytes,
+    'all in the end');
 };
 
 finish();

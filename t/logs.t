@@ -27,7 +27,8 @@ sub quick_params {
   return close $out;
 }
 
-$origin->set('/live/index.m3u8', type => $type, body => "#EXTM3U\n#EXTINF:4,\nseg.ts?token=UPSTREAMTOKEN\n#EXTINF:4,\ngone.ts?token=UPSTREAMTOKEN\n");
+$origin->set('/live/index.m3u8', type => $type,
+  body => "#EXTM3U\n#EXTINF:4,\nseg.ts?token=UPSTREAMTOKEN\n#EXTINF:4,\ngone.ts?token=UPSTREAMTOKEN\n");
 $origin->file('/live/seg.ts', media_bytes(100_000));
 my $entry = entry_uri(p => 'index.m3u8');
 my ($seg, $gone) = find_links($nginx->get($entry)->{body});
@@ -51,8 +52,10 @@ news();
 
 subtest 'bad links and entries' => sub {
   my %bad = ('a changed signature' => $seg =~ s/sig=(.)/'sig=' . ($1 eq 'A' ? 'B' : 'A')/er,
-             'a changed name' => $seg =~ s/seg\.ts/sig.ts/r, 'malformed' => '/hls/media/AAAA/x.ts?u=UPSTREAMTOKEN&exp=1&sig=UPSTREAMTOKEN',
-             'no arguments' => '/hls/playlist/x/y.m3u8', 'a bad entry' => $entry . '0', 'an entry of another' => '/entry?p=x&sig=' . 'a' x 64,
+             'a changed name' => $seg =~ s/seg\.ts/sig.ts/r,
+               'malformed' => '/hls/media/AAAA/x.ts?u=UPSTREAMTOKEN&exp=1&sig=UPSTREAMTOKEN',
+             'no arguments' => '/hls/playlist/x/y.m3u8', 'a bad entry' => $entry . '0',
+               'an entry of another' => '/entry?p=x&sig=' . 'a' x 64,
              'a bad API key' => '/key?p=index.m3u8&sig=UPSTREAMTOKEN');
   for my $what (sort keys %bad) {
     my $uri = $bad{$what};
@@ -66,7 +69,8 @@ subtest 'bad links and entries' => sub {
     unlike($log, qr/\[(warn|error|crit|alert|emerg)\]/, "$what: nothing above");
     clean($log, $what);
   }
-  is($nginx->get('/key?p=index.m3u8', headers => ['X-Api-Key: APIKEY-0123456789'])->{status}, 200, 'a good API key');
+  is($nginx->get('/key?p=index.m3u8', headers => ['X-Api-Key: APIKEY-0123456789'])->{status}, 200,
+    'a good API key');
   clean(news(), 'a good API key');
 };
 
@@ -92,10 +96,14 @@ subtest 'origins that fail' => sub {
               'sends a bad header' => { raw => "HTTP/1.1 200 OK\r\nLocation UPSTREAMTOKEN\r\n\r\n" },
               'answers 404' => { status => 404, type => 'text/plain', body => 'no' },
               'sends HTML' => { type => 'text/html', body => '<html>UPSTREAMTOKEN</html>' },
-              'sends a broken playlist' => { type => $type, body => "#EXTM3U\n#EXT-X-MAP:URI=\"x?token=UPSTREAMTOKEN\n" },
-              'sends a playlist that breaks late' => { type => $type, body => "$long#EXT-X-MAP:URI=\"x?token=UPSTREAMTOKEN\n" },
-              'sends an unknown coding' => { type => $type, headers => ['Content-Encoding: UPSTREAMTOKEN'], body => 'x' },
-              'redirects' => { status => 302, headers => ["Location: http://127.0.0.2/?token=UPSTREAMTOKEN"] },
+              'sends a broken playlist' => { type => $type,
+                body => "#EXTM3U\n#EXT-X-MAP:URI=\"x?token=UPSTREAMTOKEN\n" },
+              'sends a playlist that breaks late' => { type => $type,
+                body => "$long#EXT-X-MAP:URI=\"x?token=UPSTREAMTOKEN\n" },
+              'sends an unknown coding' => { type => $type, headers => ['Content-Encoding: UPSTREAMTOKEN'],
+                body => 'x' },
+              'redirects' => { status => 302,
+                headers => ["Location: http://127.0.0.2/?token=UPSTREAMTOKEN"] },
               'redirects badly' => { status => 302, headers => ["Location: javascript:UPSTREAMTOKEN"] },
               'is too slow' => { type => $type, body => $long, gate => 'never' });
   for my $what (sort keys %fail) {

@@ -32,7 +32,8 @@ $origin->file('/live/seg.ts', $bytes, type => 'video/mp2t');
 $nginx->write_file('html/index.m3u8', $playlist);
 $nginx->write_file('html/seg.ts', $bytes);
 
-my %entry = ('a programmable origin' => entry_uri(p => 'index.m3u8'), 'nginx as the origin' => entry_uri(-path => '/files', p => 'index.m3u8'));
+my %entry = ('a programmable origin' => entry_uri(p => 'index.m3u8'),
+  'nginx as the origin' => entry_uri(-path => '/files', p => 'index.m3u8'));
 for my $what (sort keys %entry) {
   subtest $what => sub {
     my @links = find_links($nginx->get($entry{$what})->{body});
@@ -43,7 +44,8 @@ for my $what (sort keys %entry) {
     same_bytes($whole->{body}, $bytes, 'its bytes');
     is($whole->header('Content-Length'), $size, 'its length');
     my ($etag, $modified) = map { $whole->header($_) } qw(ETag Last-Modified);
-    for my $case (['bytes=0-999', 0, 999], ['bytes=1000-2999', 1000, 2999], ['bytes=299999-', 299_999, 299_999],
+    for my $case (['bytes=0-999', 0, 999], ['bytes=1000-2999', 1000, 2999], ['bytes=299999-', 299_999,
+        299_999],
                   ['bytes=-100', 299_900, 299_999], ['bytes=1000-9007199254740991', 1000, 299_999]) {
       my ($range, $from, $to) = @$case;
       my $r = $nginx->get($links[0], headers => ["Range: $range"]);
@@ -53,13 +55,16 @@ for my $what (sort keys %entry) {
       same_bytes($r->{body}, substr($bytes, $from, $to - $from + 1), 'its bytes');
     }
     is($nginx->get($links[0], headers => ['Range: bytes=300000-'])->{status}, 416, 'a range behind the end');
-    is($nginx->get($links[0], headers => ['Range: bytes=0-9', "If-Range: $etag"])->{status}, 206, 'If-Range with the ETag');
-    is($nginx->get($links[0], headers => ['Range: bytes=0-9', "If-Range: $modified"])->{status}, 206, 'with the date');
+    is($nginx->get($links[0], headers => ['Range: bytes=0-9', "If-Range: $etag"])->{status}, 206,
+      'If-Range with the ETag');
+    is($nginx->get($links[0], headers => ['Range: bytes=0-9', "If-Range: $modified"])->{status}, 206,
+      'with the date');
     my $r = $nginx->get($links[0], headers => ['Range: bytes=0-9', 'If-Range: "other"']);
     is($r->{status}, 200, 'with another ETag');
     same_bytes($r->{body}, $bytes, 'all of it');
     is($nginx->get($links[0], headers => ["If-None-Match: $etag"])->{status}, 304, 'If-None-Match');
-    is($nginx->get($links[0], headers => ["If-Modified-Since: $modified"])->{status}, 304, 'If-Modified-Since');
+    is($nginx->get($links[0], headers => ["If-Modified-Since: $modified"])->{status}, 304,
+      'If-Modified-Since');
     is($nginx->get($links[0], headers => ['If-None-Match: "other"'])->{status}, 200, 'another ETag');
     my $head = $nginx->head($links[0]);
     is($head->{status}, 200, 'HEAD');
@@ -102,7 +107,8 @@ subtest 'framings and sizes' => sub {
       same_bytes($r->{body}, media_bytes($length), 'the same bytes');
     }
   }
-  $origin->set('/live/sized.ts', type => 'video/mp2t', body => $_) and is($nginx->get($link)->{body}, $_, "'$_' passes")
+  $origin->set('/live/sized.ts', type => 'video/mp2t', body => $_) and is($nginx->get($link)->{body}, $_,
+    "'$_' passes")
     for '#', '#EXTM', "\xef\xbb\xbf#EXTM3", ' ' x 700, "\n" x 513 . '#EXTM3', '<', '{';
 };
 
@@ -113,7 +119,8 @@ subtest 'an origin that closes mid-body' => sub {
       $origin->set('/live/seg.ts', type => 'video/mp2t', body => $bytes, cut => $cut, framing => $framing);
       my $r = $nginx->get($link);
       ok(!$r->{complete}, "$framing, after $cut bytes: no clean end");
-      ok($bytes =~ /^\Q@{[substr $r->{body}, 0, 100]}\E/, 'what came is from the front') if $r->{status} == 200;
+      ok($bytes =~ /^\Q@{[substr $r->{body}, 0, 100]}\E/,
+        'what came is from the front') if $r->{status} == 200;
     }
   }
 };
@@ -127,14 +134,16 @@ subtest 'the first bytes do not wait for the rest' => sub {
   cmp_ok(length $early, '>', 60_000, 'bytes arrive while the origin holds back the rest');
   $origin->release('media');
   my ($late) = HlsTest::Client::read_all($socket);
-  same_bytes(HlsTest::Client::parse_response("$early$late", 'closed', 'GET')->{body}, $bytes, 'all in the end');
+  same_bytes(HlsTest::Client::parse_response("$early$late", 'closed', 'GET')->{body}, $bytes,
+    'all in the end');
 };
 
 subtest 'one connection, many segments' => sub {
   $origin->file('/live/seg.ts', $bytes, type => 'video/mp2t');
   my $link = first_link($nginx, entry_uri(p => 'index.m3u8'));
   my $request = sub { HlsTest::Client::request_bytes($nginx->{port}, $link, headers => [@_]) };
-  my $raw = $nginx->raw(join '', map({ $request->('Connection: keep-alive', "Range: bytes=$_-" . ($_ + 99)) } 0, 500, 7000), $request->('Range: bytes=0-0'));
+  my $raw = $nginx->raw(join '', map({ $request->('Connection: keep-alive',
+    "Range: bytes=$_-" . ($_ + 99)) } 0, 500, 7000), $request->('Range: bytes=0-0'));
   my @parts;
   while (length $raw) {
     my $r = HlsTest::Client::parse_response($raw, 'closed', 'GET');

@@ -70,16 +70,20 @@ check_rewrite($nginx, $origin, 'crlf.m3u8', $media_named->('crlf.m3u8') =~ s/\n/
 check_rewrite($nginx, $origin, 'cr.m3u8', $multivariant =~ s/\n/\r/gr, -label => 'bare CR');
 check_rewrite($nginx, $origin, 'bytes.m3u8', $media_named->('bytes.m3u8'), -label => 'chunks of one byte',
               framing => 'chunked', chunk_size => 1, write_size => 5, -follow => 0);
-check_rewrite($nginx, $origin, 'close.m3u8', $multivariant, -label => 'delimited by closing', framing => 'close',
+check_rewrite($nginx, $origin, 'close.m3u8', $multivariant, -label => 'delimited by closing',
+  framing => 'close',
               write_size => 13, -follow => 0);
 check_rewrite($nginx, $origin, 'bom.m3u8', "\xef\xbb\xbf$multivariant", -label => 'a BOM', -follow => 0);
-check_rewrite($nginx, $origin, 'blank.m3u8', "\r\n \t\n" x 20 . $multivariant, -label => 'blanks in front', -follow => 0);
+check_rewrite($nginx, $origin, 'blank.m3u8', "\r\n \t\n" x 20 . $multivariant, -label => 'blanks in front',
+  -follow => 0);
 check_rewrite($nginx, $origin, 'both.m3u8', "\xef\xbb\xbf" . "\n" x 512 . $multivariant, framing => 'chunked',
               chunk_size => 1, -label => 'a BOM and 512 blanks in chunks of one byte', -follow => 0);
-check_rewrite($nginx, $origin, 'last.m3u8', "#EXTM3U\n#EXTINF:1,\n[[z.ts -> /live/z.ts]]", -label => 'no newline at the end');
+check_rewrite($nginx, $origin, 'last.m3u8', "#EXTM3U\n#EXTINF:1,\n[[z.ts -> /live/z.ts]]",
+  -label => 'no newline at the end');
 check_rewrite($nginx, $origin, 'map.m3u8', qq(#EXTM3U\n#EXT-X-MAP:URI="[[z.mp4 -> /live/z.mp4]]"),
               -label => 'a tag without newline at the end');
-check_rewrite($nginx, $origin, 'utf8.m3u8', "#EXTM3U\n#EXTINF:1,tit\xc3", -label => 'ends inside of a UTF-8 character');
+check_rewrite($nginx, $origin, 'utf8.m3u8', "#EXTM3U\n#EXTINF:1,tit\xc3",
+  -label => 'ends inside of a UTF-8 character');
 check_rewrite($nginx, $origin, 'utf8u.m3u8', "#EXTM3U\n#EXTINF:1,\n[[seg\xc3 -> /live/seg%C3]]",
               -label => 'ends inside of a UTF-8 character of a URI');
 check_rewrite($nginx, $origin, 'empty.m3u8', '#EXTM3U', -label => 'the header alone');
@@ -89,13 +93,16 @@ check_rewrite($nginx, $origin, 'plain.m3u8', "#EXTM3U x-tvg-url=\"http://epg.exa
 check_rewrite($nginx, $origin, 'long.m3u8', "#EXTM3U\n#EXTINF:4," . 'x' x 100_000 . "\n# " . 'y' x 200_000
               . "\n[[a.ts -> /live/a.ts]]\n", -label => 'long lines without a URI');
 my $name = 'n' x 3000 . '.ts';
-check_rewrite($nginx, $origin, 'uri.m3u8', "#EXTM3U\n[[$name?q=" . 'r' x 3000 . " -> /live/$name?q=" . 'r' x 3000 . ']]',
+check_rewrite($nginx, $origin, 'uri.m3u8',
+  "#EXTM3U\n[[$name?q=" . 'r' x 3000 . " -> /live/$name?q=" . 'r' x 3000 . ']]',
               -label => 'a URI of 6000 bytes');
 
-for my $declared ('audio/mpegurl', 'application/x-mpegURL', 'audio/x-mpegurl', 'text/plain', 'text/html; charset=utf-8',
+for my $declared ('audio/mpegurl', 'application/x-mpegURL', 'audio/x-mpegurl', 'text/plain',
+    'text/html; charset=utf-8',
                   'application/octet-stream', 'video/mp2t', 'image/png', undef) {
   my $label = $declared // 'none';
-  my $r = check_rewrite($nginx, $origin, 'typed.m3u8', "#EXTM3U\n#EXTINF:1,\n[[z.ts -> /live/z.ts]]\n", type => $declared,
+  my $r = check_rewrite($nginx, $origin, 'typed.m3u8', "#EXTM3U\n#EXTINF:1,\n[[z.ts -> /live/z.ts]]\n",
+    type => $declared,
                         -label => "declared as $label", -follow => 0);
   is($r->header('Content-Type'), $type, "declared as $label: its true type");
 }
@@ -124,12 +131,14 @@ subtest 'a playlist behind a media link' => sub {
   is(() = $r->{body} =~ /deep/g, 0, 'rewritten') if $r->{body} !~ m{/x\.ts\?};
   my ($inner) = find_links($r->{body});
   same_bytes($nginx->get($inner // '/none')->{body}, media_bytes(300), 'and its link opens');
-  unlike($nginx->get($link, headers => ['Range: bytes=0-99'])->{body}, qr/^deep/m, 'with Range: not upstream\'s lines');
+  unlike($nginx->get($link, headers => ['Range: bytes=0-99'])->{body}, qr/^deep/m,
+    'with Range: not upstream\'s lines');
 };
 
 subtest 'hosts' => sub {
   my $picky = start_relay($origin, source => "hosts 127.0.0.1;");
-  $origin->set('/live/hosts.m3u8', type => $type, body => "#EXTM3U\n#EXTINF:4,\nhttp://127.0.0.2:$port/x.ts?secret=1\n"
+  $origin->set('/live/hosts.m3u8', type => $type,
+    body => "#EXTM3U\n#EXTINF:4,\nhttp://127.0.0.2:$port/x.ts?secret=1\n"
                . "#EXTINF:4,\nhttp://127.0.0.1:$port/live/y.ts\n");
   $origin->file('/x.ts', media_bytes(100));
   $origin->file('/live/y.ts', media_bytes(100));
@@ -145,7 +154,8 @@ subtest 'hosts' => sub {
 };
 
 subtest 'HEAD' => sub {
-  $origin->set('/live/head.m3u8', type => $type, body => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv1/index.m3u8\n");
+  $origin->set('/live/head.m3u8', type => $type,
+    body => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv1/index.m3u8\n");
   my $get = $nginx->get(entry_uri(p => 'head.m3u8'));
   my ($link) = find_links($get->{body});
 
@@ -153,7 +163,8 @@ subtest 'HEAD' => sub {
   my ($g, $h) = ($nginx->get($link), $nginx->head($link));
   is($h->{status}, 200, 'status');
   is($h->{rest}, '', 'no body');
-  my $names = sub { join ' ', sort grep { !/^(date|content-length|transfer-encoding)$/ } map { lc $_->[0] } @{$_[0]{headers}} };
+  my $names = sub { join ' ',
+    sort grep { !/^(date|content-length|transfer-encoding)$/ } map { lc $_->[0] } @{$_[0]{headers}} };
   is($names->($h), $names->($g), 'the headers of GET');
   is($h->header('Content-Type'), $type, 'type');
   my $length = $h->header('Content-Length');

@@ -27,11 +27,14 @@ location = /two { hls_proxy_entry two; }
 location = /plain { return 204; }
 END3
 
-$origin->set('/live/index.m3u8', type => $type, body => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv/c.m3u8?token=1&a=%2F&expires=2&b\n"
+$origin->set('/live/index.m3u8', type => $type,
+  body => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv/c.m3u8?token=1&a=%2F&expires=2&b\n"
   . "#EXT-X-STREAM-INF:BANDWIDTH=1\nv/c.m3u8?token=2&a=%2F&expires=3&b\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv/c.m3u8?a=%2F\n");
-$origin->set('/live/v/c.m3u8', type => $type, body => "#EXTM3U\n#EXTINF:4,\nhttp://127.0.0.2:$port/seg.ts?token=9&x=1\n");
+$origin->set('/live/v/c.m3u8', type => $type,
+  body => "#EXTM3U\n#EXTINF:4,\nhttp://127.0.0.2:$port/seg.ts?token=9&x=1\n");
 $origin->file('/seg.ts', media_bytes(100));
-$origin->set('/abc/1.m3u8', type => $type, body => "#EXTM3U\n#EXTINF:4,\nhttp://127.0.0.2:$port/seg.ts?token=9&x=1\n"
+$origin->set('/abc/1.m3u8', type => $type,
+  body => "#EXTM3U\n#EXTINF:4,\nhttp://127.0.0.2:$port/seg.ts?token=9&x=1\n"
              . "#EXTINF:4,\nhttp://127.0.0.1:$port/seg.ts?token=8&x=1\n#EXTINF:4,\nhttp://127.0.0.1:$port/other.ts?token=8&x=1\n");
 
 # Requests, waits for its line in the log, returns { name => value }.
@@ -43,7 +46,8 @@ sub logged {
     my @log = split /\n/, $nginx->read_file('logs/hls.log');
     if (@log > $lines) {
       $lines = @log;
-      return { map { my ($n, $v) = split /=/, $_, 2; ($n => $v) } split /\|(?=(?:@{[join '|', @names]})=)/, $log[-1] };
+      return { map { my ($n, $v) = split /=/, $_, 2; ($n => $v) } split /\|(?=(?:@{[join '|', @names]})=)/,
+        $log[-1] };
     }
     select undef, undef, undef, 0.005;
   }
@@ -88,7 +92,8 @@ subtest 'an entry' => sub {
   is($v->{key}, 'site=abc n=1 lang=x y', 'key');
   is($v->{uri}, '/abc/1.m3u8?token=x%20y&keep=1', 'uri');
   is($v->{link_state}, 'ok', 'link_state');
-  is(logged(entry_uri(-path => '/two', site => 'abc', n => 1))->{key}, 'site=abc n=1', 'an absent argument is left out');
+  is(logged(entry_uri(-path => '/two', site => 'abc', n => 1))->{key}, 'site=abc n=1',
+    'an absent argument is left out');
 };
 
 subtest 'cache_key' => sub {
@@ -106,7 +111,8 @@ subtest 'cache_key' => sub {
   is($one, $two, 'nor does the host where it is volatile');
   isnt($one, $three, 'the file name does');
   my ($other) = map { logged($_)->{cache_key} }
-    find_links($nginx->get(entry_uri(-path => '/two', site => 'abc', n => 1, lang => 'de'))->{body}) if ++$lines;
+    find_links($nginx->get(entry_uri(-path => '/two', site => 'abc', n => 1,
+      lang => 'de'))->{body}) if ++$lines;
   isnt($other, $one, "another stream's key is another");
 };
 
@@ -142,7 +148,8 @@ location /hls/ {
   add_header X-Kind $hls_proxy_kind;
 }
 END2
-  $origin->set('/live/own.m3u8', type => $type, body => "#EXTM3U\n#EXTINF:4,\nown.ts?x=%2F&y\n#EXTINF:4,\nhtml.ts\n");
+  $origin->set('/live/own.m3u8', type => $type,
+    body => "#EXTM3U\n#EXTINF:4,\nown.ts?x=%2F&y\n#EXTINF:4,\nhtml.ts\n");
   $origin->file('/live/own.ts', media_bytes(500));
   $origin->clear;
   my $r = $own->get(entry_uri(p => 'own.m3u8'));

@@ -195,6 +195,8 @@ private:
 }  // namespace
 
 JsonResult rewrite_json(std::string_view text, const Url &base, LinkWriter &links, std::string &out) {
+  // The parser takes NUL for the end of the text.
+  if (text.find('\0') != text.npos) return JsonResult::invalid;
   std::string rewritten;
   StringOutput output(rewritten);
   JsonResult result = Rewriter(text, base, links, output).rewrite();

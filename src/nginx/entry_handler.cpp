@@ -43,10 +43,10 @@ ngx_int_t authorize(ngx_http_request_t *r, const hls::Arguments &args, uint64_t 
   until = 0;
   auto now = static_cast<uint64_t>(ngx_time());
   switch (static_cast<Auth>(location_conf(r).auth)) {
-    case Auth::none:
-      return NGX_OK;
     case Auth::apikey:
       if (!api_key_matches(r)) return refuse(r, NGX_HTTP_FORBIDDEN, "no valid X-Api-Key");
+      [[fallthrough]];
+    case Auth::none:
       if (!hls::entry_until(args, until)) return refuse(r, NGX_HTTP_BAD_REQUEST, "bad until");
       if (until && until <= now) return refuse(r, 410, "until is over");
       return NGX_OK;

@@ -196,6 +196,11 @@ bool link_redirect(ngx_http_request_t *r, const RequestContext &ctx, std::string
 
 ngx_int_t add_variables(ngx_conf_t *cf);
 ngx_int_t install_filters(ngx_conf_t *cf);
+ngx_int_t next_header(ngx_http_request_t *r);
+ngx_int_t next_body(ngx_http_request_t *r, ngx_chain_t *in);
+/// Answers 502 with `text` in place of a response whose header has not gone out, and logs it. Returns what
+/// ends the upstream's transfer, however much of it is still to come.
+ngx_int_t send_refusal(ngx_http_request_t *r, const std::string &text);
 
 /// Log lines of this request from here on show its path, not its query, and no upstream URI.
 void hide_arguments_in_log(ngx_http_request_t *r);

@@ -110,11 +110,11 @@ char *link_ttl_directive(ngx_conf_t *cf, ngx_command_t *, void *conf) {
       text.len -= 9;
       ttl = &location.playlist_ttl;
     }
-    if (*ttl != NGX_CONF_UNSET) return fail(cf, "a second time in \"%V\"", view(args[i]));
+    if (*ttl != NGX_CONF_UNSET) return fail(cf, "hls_proxy_link_ttl: \"%V\" sets a time a second time", view(args[i]));
     *ttl = ngx_parse_time(&text, 1);
     if (*ttl == static_cast<time_t>(NGX_ERROR) || *ttl <= 0) {
       *ttl = NGX_CONF_UNSET;
-      return fail(cf, "invalid time \"%V\": say for example 12h, or playlist=7d", view(args[i]));
+      return fail(cf, "hls_proxy_link_ttl: invalid time \"%V\": say for example 12h, or playlist=7d", view(args[i]));
     }
   }
   return location.media_ttl == NGX_CONF_UNSET ? const_cast<char *>("needs a time before playlist=…")
@@ -137,7 +137,7 @@ char *entry_directive_unguarded(ngx_conf_t *cf, LocationConf &location) {
 
   location.entry = main_conf(cf).source(view(args[1]));
   if (location.entry == nullptr) {
-    return fail(cf, "no source \"%V\": an hls_proxy_source block of that name must stand before this", view(args[1]));
+    return fail(cf, "hls_proxy_entry: no source \"%V\": an hls_proxy_source block of that name must stand before this", view(args[1]));
   }
   if (cf->args->nelts > 2) {
     location.entry_arguments = ngx_array_create(cf->pool, cf->args->nelts - 2, sizeof(EntryArgument));
@@ -150,7 +150,7 @@ char *entry_directive_unguarded(ngx_conf_t *cf, LocationConf &location) {
     ngx_uint_t index = 0;
     while (index < key.size() && key[index].name != text.substr(0, equals)) ++index;
     if (equals == std::string_view::npos || index == key.size()) {
-      return fail(cf, "\"%V\" does not name an argument of the source's key: write name=value", text);
+      return fail(cf, "hls_proxy_entry: \"%V\" does not name an argument of the source's key: write name=value", text);
     }
     auto *argument = static_cast<EntryArgument *>(ngx_array_push(location.entry_arguments));
     ngx_str_t value = {text.size() - equals - 1, args[i].data + equals + 1};
@@ -292,6 +292,12 @@ char *check_location(ngx_conf_t *cf, const LocationConf &conf) {
     }
     if (base.size() > 512 || base.find_first_of("?#\"' ,\\{}") != std::string_view::npos) {
       return fail(cf, "hls_proxy_base \"%V\" must be a plain path of at most 512 bytes", base);
+    }
+    if (conf.public_base->lengths == nullptr) {
+      std::string_view origin = view(conf.public_base->value);
+      if (origin.substr(0, 7) != "http://" && origin.substr(0, 8) != "https://") {
+        return fail(cf, "hls_proxy_public_base \"%V\" must begin with http:// or https://", origin);
+      }
     }
     if (conf.entry) warn_if_unserved(cf, conf, base.substr(0, base.find_last_not_of('/') + 1));
   }

@@ -23,13 +23,23 @@ std::optional<hls::BodyKind> look_at_body(ngx_http_request_t *r, std::string &co
 // The request that went upstream decides, not the client's: proxy_method and the cache change it.
 bool has_body(ngx_http_request_t *r) {
   ngx_uint_t status = r->upstream->headers_in.status_n;
-  if (status < 200 || status == NGX_HTTP_NO_CONTENT || status == NGX_HTTP_NOT_MODIFIED) return false;
+  if (status == NGX_HTTP_NO_CONTENT || status == NGX_HTTP_NOT_MODIFIED) return false;
   ngx_chain_t *request = r->upstream->request_bufs;
-  return !(request && ngx_buf_size(request->buf) > 5 && ngx_strncmp(request->buf->start, "HEAD ", 5) == 0);
+  // From its start: what has been sent is behind pos.
+  return !(request && request->buf->last - request->buf->start > 5 &&
+           ngx_strncmp(request->buf->start, "HEAD ", 5) == 0);
+}
+
+ngx_int_t invalid(ngx_http_request_t *r, const char *reason) {
+  ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "hls_proxy: the origin answered %ui %s",
+                r->upstream->headers_in.status_n, reason);
+  return NGX_HTTP_UPSTREAM_INVALID_HEADER;
 }
 
 ngx_int_t judge_body(ngx_http_request_t *r, RequestContext &ctx) {
   ngx_http_upstream_t *u = r->upstream;
+  // nginx would send an interim answer's "body" on as it is; a playlist would hide there.
+  if (u->headers_in.status_n < 200) return invalid(r, "where a final status should be");
   if (!has_body(r)) {
     ctx.body = hls::BodyKind::other;
     return NGX_OK;
@@ -53,9 +63,7 @@ ngx_int_t judge_body(ngx_http_request_t *r, RequestContext &ctx) {
     wrong = ctx.link.kind == hls::LinkKind::playlist ? "with an HTML page where a playlist should be"
                                                      : "with an HTML page where media should be";
   }
-  if (wrong == nullptr) return NGX_OK;
-  ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "hls_proxy: the origin answered %ui %s", u->headers_in.status_n, wrong);
-  return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+  return wrong ? invalid(r, wrong) : NGX_OK;
 }
 
 ngx_int_t process_header(ngx_http_request_t *r) {
@@ -63,9 +71,14 @@ ngx_int_t process_header(ngx_http_request_t *r) {
   if (!ctx.header_done) {
     // The upstream replaces its own handler while it reads; ours steps aside meanwhile.
     r->upstream->process_header = ctx.process_header;
+    ngx_uint_t client_version = r->http_version;
     ngx_int_t rc = ctx.process_header(r);
+    // Whatever is no HTTP nginx takes for HTTP/0.9, and passes on.
+    bool nonsense = r->http_version == NGX_HTTP_VERSION_9 && client_version != NGX_HTTP_VERSION_9;
+    r->http_version = client_version;
     ctx.process_header = r->upstream->process_header;
     r->upstream->process_header = process_header;
+    if (rc == NGX_OK && nonsense) return NGX_HTTP_UPSTREAM_INVALID_HEADER;
     if (rc != NGX_OK || r->cached) return rc;
     ctx.header_done = true;
   }

@@ -88,12 +88,9 @@ void prepare_rewritten_headers(ngx_http_request_t *r, bool playlist) {
   out.content_type_lowcase = nullptr;
 }
 
-// Before a header went out, a status returned from a header filter becomes nginx's error page.
 ngx_int_t refuse(ngx_http_request_t *r, RequestContext &ctx, const char *reason) {
-  ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "hls_proxy: %s", reason);
   ctx.refused = true;
-  ngx_http_clean_header(r);
-  return NGX_HTTP_BAD_GATEWAY;
+  return send_refusal(r, reason);
 }
 
 ngx_int_t start_rewriting(ngx_http_request_t *r, RequestContext &ctx, bool playlist) {
@@ -195,17 +192,48 @@ ngx_int_t see_first_bytes(ngx_http_request_t *r, RequestContext &ctx, ngx_chain_
 
 ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in) {
   RequestContext *ctx = own_context(r);
-  if (ctx == nullptr || (ctx->response == nullptr && !ctx->unseen) || r->header_only) return next_body_filter(r, in);
+  if (ctx == nullptr || ctx->refused || (ctx->response == nullptr && !ctx->unseen) || r->header_only) return next_body_filter(r, in);
   return guarded(static_cast<ngx_int_t>(NGX_ERROR), [&]() -> ngx_int_t {
     if (ctx->unseen) {
       ngx_int_t rc = see_first_bytes(r, *ctx, in);
       if (rc != NGX_OK) return rc == NGX_AGAIN ? NGX_OK : NGX_ERROR;
     }
-    return ctx->response ? ctx->response->filter(in, next_header_filter, next_body_filter) : next_body_filter(r, in);
+    return ctx->response ? ctx->response->filter(in) : next_body_filter(r, in);
   });
 }
 
 }  // namespace
+
+ngx_int_t next_header(ngx_http_request_t *r) { return next_header_filter(r); }
+ngx_int_t next_body(ngx_http_request_t *r, ngx_chain_t *in) { return next_body_filter(r, in); }
+
+ngx_int_t send_refusal(ngx_http_request_t *r, const std::string &text) {
+  ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "hls_proxy: %s", text.c_str());
+  ngx_str_t body = pool_string(r->pool, "hls_proxy: " + text + ".\n");
+  auto *b = static_cast<ngx_buf_t *>(ngx_calloc_buf(r->pool));
+  if (body.data == nullptr || b == nullptr || r->header_sent) return NGX_ERROR;
+
+  ngx_http_clean_header(r);
+  r->keepalive = 0;
+  r->allow_ranges = 0;
+  r->headers_out.status = NGX_HTTP_BAD_GATEWAY;
+  r->headers_out.content_length_n = static_cast<off_t>(body.len);
+  ngx_str_set(&r->headers_out.content_type, "text/plain");
+  r->headers_out.content_type_len = r->headers_out.content_type.len;
+  add_cors_headers(r);
+  add_header(r, "X-Content-Type-Options", "nosniff");
+  ngx_int_t rc = next_header_filter(r);
+  if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) return NGX_ERROR;
+
+  b->pos = body.data;
+  b->last = body.data + body.len;
+  b->memory = 1;
+  b->last_buf = r == r->main;
+  b->last_in_chain = 1;
+  ngx_chain_t out = {b, nullptr};
+  next_body_filter(r, &out);
+  return NGX_ERROR;
+}
 
 ngx_int_t install_filters(ngx_conf_t *) {
   next_header_filter = ngx_http_top_header_filter;

@@ -47,6 +47,7 @@ void clean_response_headers(ngx_http_request_t *r, const RequestContext &ctx) {
     if (hls::is_dropped_header(view(h.key))) h.hash = 0;
   });
   r->headers_out.location = nullptr;   // dropped with the others
+  r->headers_out.status_line.len = 0;  // the origin's words
   r->headers_out.refresh = nullptr;
   add_header(r, "X-Content-Type-Options", "nosniff");
   add_header(r, "Content-Security-Policy", "sandbox");

@@ -177,18 +177,15 @@ const char *RewrittenResponse::finish() {
   return nullptr;
 }
 
-ngx_int_t RewrittenResponse::filter(ngx_chain_t *in, ngx_int_t (*send_header)(ngx_http_request_t *),
-                                    ngx_int_t (*send_body)(ngx_http_request_t *, ngx_chain_t *)) {
-  send_header_ = send_header;
-  send_body_ = send_body;
+ngx_int_t RewrittenResponse::filter(ngx_chain_t *in) {
   if (in && ngx_chain_add_copy(r_->pool, &in_, in) != NGX_OK) return NGX_ERROR;
   if (stage_ == Stage::finished) {
     discard();
-    return send_body_(r_, nullptr);
+    return next_body(r_, nullptr);
   }
   if (windows_.busy()) {   // what the client has taken meanwhile frees windows
     ngx_chain_t *none = nullptr;
-    if (send_body_(r_, nullptr) == NGX_ERROR) return NGX_ERROR;
+    if (next_body(r_, nullptr) == NGX_ERROR) return NGX_ERROR;
     windows_.sent(&none);
   }
 
@@ -201,12 +198,12 @@ ngx_int_t RewrittenResponse::filter(ngx_chain_t *in, ngx_int_t (*send_header)(ng
     if (windows_.busy() && windows_.empty() && !finished) break;
     if (stage_ == Stage::reading) {
       stage_ = Stage::sending;
-      ngx_int_t rc = send_header_(r_);
+      ngx_int_t rc = next_header(r_);
       if (rc == NGX_ERROR || rc > NGX_OK) return rc;
     }
     ngx_chain_t *out;
     if (!windows_.take(&out, finished, r_ == r_->main)) return NGX_ERROR;
-    ngx_int_t rc = send_body_(r_, out);
+    ngx_int_t rc = next_body(r_, out);
     windows_.sent(&out);
     if (rc == NGX_ERROR) return rc;
     if (finished) {
@@ -237,12 +234,14 @@ ngx_int_t RewrittenResponse::fail(const char *reason) {
   discard();
   r_->connection->buffered &= ~NGX_HTTP_SUB_BUFFERED;
   r_->keepalive = 0;
-  ngx_log_error(NGX_LOG_ERR, r_->connection->log, 0, "hls_proxy: %s refused at line %uL: %s",
-                document_ == Document::json ? "JSON" : "playlist",
-                static_cast<uint64_t>(rewriter_.line_number()), reason);
   bool fresh = stage_ == Stage::reading;
   stage_ = Stage::finished;
-  if (fresh) return send_error(reason);
+  std::string text = document_ == Document::json
+                         ? std::string("the origin's JSON was refused: ")
+                         : "the origin's playlist was refused in line " + std::to_string(rewriter_.line_number()) + ": ";
+  text += reason;
+  if (fresh) return send_refusal(r_, text);
+  ngx_log_error(NGX_LOG_ERR, r_->connection->log, 0, "hls_proxy: %s; the connection is broken off", text.c_str());
 
   // Too late for a status. A clean end would pass for a whole playlist, so there is none: HTTP/1.1 misses
   // its last chunk, and for HTTP/1.0 the connection is reset.
@@ -253,34 +252,6 @@ ngx_int_t RewrittenResponse::fail(const char *reason) {
   struct linger linger = {1, 0};
   setsockopt(r_->connection->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
   return NGX_ERROR;
-}
-
-// Our own 502, because nginx's cannot replace a response whose body has begun to come in.
-ngx_int_t RewrittenResponse::send_error(const char *reason) {
-  std::string text = std::string("hls_proxy: the origin's ") +
-                     (document_ == Document::json ? "JSON" : "playlist") + " was refused: " + reason + ".\n";
-  ngx_str_t body = pool_string(r_->pool, text);
-  auto *b = static_cast<ngx_buf_t *>(ngx_calloc_buf(r_->pool));
-  if (body.data == nullptr || b == nullptr) return NGX_ERROR;
-
-  ngx_http_clean_header(r_);
-  r_->headers_out.status = NGX_HTTP_BAD_GATEWAY;
-  r_->headers_out.content_length_n = static_cast<off_t>(body.len);
-  ngx_str_set(&r_->headers_out.content_type, "text/plain");
-  r_->headers_out.content_type_len = r_->headers_out.content_type.len;
-  add_cors_headers(r_);
-  add_header(r_, "X-Content-Type-Options", "nosniff");
-  ngx_int_t rc = send_header_(r_);
-  if (rc == NGX_ERROR || rc > NGX_OK) return NGX_ERROR;
-
-  b->pos = body.data;
-  b->last = body.data + body.len;
-  b->memory = 1;
-  b->last_buf = r_ == r_->main;
-  b->last_in_chain = 1;
-  ngx_chain_t out = {b, nullptr};
-  send_body_(r_, &out);
-  return NGX_ERROR;   // ends the upstream's transfer, however much of it is still to come
 }
 
 }  // namespace hls_proxy

@@ -47,9 +47,8 @@ public:
   RewrittenResponse(ngx_http_request_t *r, const RequestContext &ctx, Document document,
                     hls::ContentCoding coding, hls::LinkScope &&scope);
 
-  /// The body filter. `send_header` and `send_body` are the next filters.
-  ngx_int_t filter(ngx_chain_t *in, ngx_int_t (*send_header)(ngx_http_request_t *),
-                   ngx_int_t (*send_body)(ngx_http_request_t *, ngx_chain_t *));
+  /// The body filter; it sends the header, too.
+  ngx_int_t filter(ngx_chain_t *in);
 
 private:
   enum class Stage {
@@ -65,7 +64,6 @@ private:
   const char *rewrite(std::string_view &bytes);
   const char *finish();
   ngx_int_t fail(const char *reason);
-  ngx_int_t send_error(const char *reason);
   void discard();
 
   ngx_http_request_t *r_;
@@ -86,8 +84,6 @@ private:
   ngx_chain_t *in_ = nullptr;
   Stage stage_ = Stage::reading;
   bool input_done_ = false, done_ = false, broken_off_ = false;
-  ngx_int_t (*send_header_)(ngx_http_request_t *) = nullptr;
-  ngx_int_t (*send_body_)(ngx_http_request_t *, ngx_chain_t *) = nullptr;
 };
 
 }  // namespace hls_proxy

@@ -91,6 +91,16 @@ const Variable kVariables[] = {
        text = ctx.link.kind == hls::LinkKind::playlist ? std::string_view("GET") : view(r->method_name);
        return true;
      }},
+    {"hls_proxy_attempt",
+     [](ngx_http_request_t *, RequestContext &, Text &text) {
+       text = "1";
+       return true;
+     }},
+    {"hls_proxy_refreshed",
+     [](ngx_http_request_t *, RequestContext &, Text &text) {
+       text = "0";
+       return true;
+     }},
     {"hls_proxy_provider", [](ngx_http_request_t *, RequestContext &, Text &) { return false; }},
     {"hls_proxy_bind", [](ngx_http_request_t *, RequestContext &, Text &) { return false; }},
 };

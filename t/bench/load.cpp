@@ -152,6 +152,7 @@ int main(int argc, char **argv) {
   if (argc != 5) fail("usage: load PORT CONNECTIONS REQUESTS TARGET");
   int port = std::atoi(argv[1]), connections = std::atoi(argv[2]);
   long to_send = std::atol(argv[3]), to_read = to_send, length = -1;
+  if (connections < 1 || to_send < 1) fail("nothing to do");
   std::string request = std::string("GET ") + argv[4] + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
   alarm(300);

@@ -139,7 +139,8 @@ sub same_bytes {
   my $at = 0;
   my $mask = $got ^ $want;
   $at = $-[0] if $mask =~ /[^\0]/;
-  diag(sprintf "%d bytes, expected %d; first difference at %d: '%s' instead of '%s'", length $got, length $want,
+  diag(sprintf "%d bytes, expected %d; first difference at %d: '%s' instead of '%s'", length $got,
+    length $want,
        $at, substr($got, $at, 60), substr($want, $at, 60));
   return 0;
 }

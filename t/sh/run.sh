@@ -1,6 +1,6 @@
 # ./build.sh run: nginx with nginx.conf.example, from a private prefix. Sourced by build.sh.
 
-prefix=$out/run
+prefix=${RUN_PREFIX:-$out/run}
 
 run() {
   local port origin_port
@@ -42,8 +42,11 @@ free_port_from() {
 # .build/run: the example with these ports, and the paths that Debian's nginx would look for elsewhere.
 make_prefix() {
   local private="include private.conf;"
+  mkdir -p "$prefix"/{conf,logs}
+  exec 9>"$prefix/lock"   # nginx inherits it: the prefix is taken for as long as one is there
+  flock -n 9 || die "a relay runs from $prefix already: stop that one first"
   rm -rf "$prefix/cache" "$prefix/temp"
-  mkdir -p "$prefix"/{conf,logs,temp}
+  mkdir "$prefix/temp"
   ln -sfn "$out" "$prefix/modules"
   ln -sfn "$root/t" "$prefix/t"
   cp src/nginx/hls_proxy_params "$prefix/conf/"

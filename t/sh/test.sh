@@ -81,7 +81,7 @@ fuzz_command() {
   local name=${1##*/} seeds
   mkdir -p "$out/fuzz/corpus/$name" "$out/fuzz/findings"
   printf '%q ' "$1" -max_total_time="$2" -print_final_stats=1 -artifact_prefix="$out/fuzz/findings/$name-"
-  [ ! -f "t/fuzz/$name.dict" ] || printf '%q ' -dict="$root/t/fuzz/$name.dict"
+  [ ! -f t/fuzz/hls.dict ] || printf '%q ' -dict="$root/t/fuzz/hls.dict"
   printf '%q ' "$out/fuzz/corpus/$name"
   for seeds in "t/fuzz/corpus/$name" "t/fuzz/seeds/$name"; do
     [ ! -d "$seeds" ] || printf '%q ' "$root/$seeds"

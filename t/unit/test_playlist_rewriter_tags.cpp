@@ -131,6 +131,8 @@ const std::vector<Case> kCases = {
                 "#EXT-X-DATERANGE:ID=\"2\",X-ASSET-LIST=\"[playlist! " UP "list.json?x=1 name=list.json]\"\n"
                 "#EXT-X-DATERANGE:ID=\"3\",CLASS=\"com.apple.hls.preload\",X-URI=\"[playlist! " UP
                 "list.json?x=1 name=list.json]\"\n"),
+    same("D.2 an asset list inside a data: URI stays",
+         MEDIA "#EXT-X-DATERANGE:ID=\"1\",X-ASSET-LIST=\"data:application/json,{%22ASSETS%22:[]}\"\n"),
     same("4.4.5.1 other attributes of EXT-X-DATERANGE belong to applications",
          MEDIA "#EXT-X-DATERANGE:ID=\"https://i.example/\",CLASS=\"urn:x\",START-DATE=\"2020-01-01T00:00:00Z\","
                "X-AD-URL=\"https://ad.example/\",X-COM-X-BEACON=\"https://b.example/\",URI=\"https://u.example/\","

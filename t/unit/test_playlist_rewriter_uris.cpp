@@ -179,6 +179,25 @@ void check_form() {
   tap::check(out.size() < 4096 - 100, "length with a long token");
 }
 
+// hls.js compares paths over reloads: no expiry, signature or position in them.
+void check_path() {
+  auto path = [](std::uint64_t exp, const char *lines) {
+    fixture::Relay relay;
+    relay.scope().media_exp = exp;
+    hls::LinkWriter links(relay.scope());
+    std::string out = fixture::rewrite(links, Case{"", std::string(MEDIA) + lines + "a.ts?token=1\n", ""}, {}).bytes;
+    std::size_t at = out.rfind("/hls/");
+    return out.substr(at, out.find('?', at) - at);
+  };
+  tap::equal("another expiry, another position", path(fixture::kNow + 1, "#EXT-X-MEDIA-SEQUENCE:9\n"),
+             path(fixture::kNow + 2, ""));
+}
+
+void test_path(void **) {
+  check_path();
+  TAP_FINISH();
+}
+
 void test_form(void **) {
   check_form();
   TAP_FINISH();
@@ -211,5 +230,6 @@ void test_idempotent(void **) {
 
 int main() {
   return fixture::run(kCases, {cmocka_unit_test(test_same_link), cmocka_unit_test(test_tags_agree),
-                               cmocka_unit_test(test_form), cmocka_unit_test(test_idempotent)});
+                               cmocka_unit_test(test_form), cmocka_unit_test(test_path),
+                               cmocka_unit_test(test_idempotent)});
 }

@@ -271,4 +271,5 @@ void test_unchunk_prefixes(void **) { check_unchunk_prefixes(); TAP_FINISH(); }
 }  // namespace
 
 TAP_MAIN(cmocka_unit_test(test_samples), cmocka_unit_test(test_undecided_is_exact),
-         cmocka_unit_test(test_bound), cmocka_unit_test(test_unchunk), cmocka_unit_test(test_unchunk_prefixes))
+         cmocka_unit_test(test_bound), cmocka_unit_test(test_unchunk),
+         cmocka_unit_test(test_unchunk_prefixes))

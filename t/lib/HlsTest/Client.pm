@@ -17,7 +17,8 @@ sub connect_to {
   my ($port, %opt) = @_;
   my $socket = IO::Socket::INET->new(Proto => 'tcp', Type => Socket::SOCK_STREAM()) or die "socket: $!";
   setsockopt $socket, SOL_SOCKET, SO_RCVBUF, $opt{rcvbuf} if $opt{rcvbuf};
-  connect $socket, Socket::pack_sockaddr_in($port, Socket::inet_aton('127.0.0.1')) or die "connect to $port: $!";
+  connect $socket, Socket::pack_sockaddr_in($port,
+    Socket::inet_aton('127.0.0.1')) or die "connect to $port: $!";
   binmode $socket;
   return $socket;
 }

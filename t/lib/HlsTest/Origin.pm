@@ -10,7 +10,7 @@ package HlsTest::Origin;
 #   framing                         length (default), chunked, close
 #   chunk_size                      bytes per chunk
 #   write_size                      bytes per write (each its own packet)
-#   gate, gate_at                   holds back (after gate_at body bytes, default before the head) until release()
+#   gate, gate_at                   holds back (behind gate_at body bytes, else before the head) until release()
 #   cut                             closes after so many bytes of the body
 #   raw                             the whole answer, instead of all the above
 #   silent                          accepts the request, then closes without an answer
