@@ -108,8 +108,8 @@ sub run {
       map { $_->{head} =~ s/127\.0\.0\.1:$nginx->{port}/<here>/gr } $origin->requests;
   }
   $nginx->stop;
-  my @errors = map { s/^.*?\[(\w+)\].*?: /[$1] /r =~ s/127\.0\.0\.1:$nginx->{port}/<here>/gr =~ s/\*\d+ |request: .*//gr =~ s/\Q$nginx->{prefix}\E/<prefix>/gr }
-    grep { /\[(?:warn|error)\]/ } split /\n/, $nginx->error_log;
+  my @errors = map { s/^.*?\[(\w+)\].*?: /[$1] /r =~ s/127\.0\.0\.1:$nginx->{port}/<here>/gr =~ s/\*\d+ | while .*|request: .*//gr =~ s/\Q$nginx->{prefix}\E/<prefix>/gr }
+    grep { /\[error\]/ } split /\n/, $nginx->error_log;
   return { answers => \@answers, upstream => \@upstream, errors => join("\n", @errors) };
 }
 

@@ -99,6 +99,7 @@ subtest 'framings and sizes' => sub {
   my $link = first_link($nginx, entry_uri(p => 'sizes.m3u8'));
   for my $length (0, 1, 2, 7, 600, 4095, 4096, 4097, 70_000, 3_000_000) {
     for my $framing (qw(length chunked close)) {
+      next if !$length && $framing eq 'close';   # not to be told from an origin that died
       $origin->set('/live/sized.ts', type => 'video/mp2t', body => media_bytes($length), framing => $framing,
                    $length < 1000 ? (chunk_size => 1, write_size => 3) : ());
       my $r = $nginx->get($link);

@@ -138,8 +138,8 @@ enum class LinkState : std::uint8_t { ok, malformed, bad_signature, expired };
 LinkState open_link(std::string_view path, std::string_view args, const LinkKeys &keys,
                     std::string_view bind, std::uint64_t now, Link &link, const char *&reason);
 
-/// Expiry of new links (design: W = ttl, exp = ceil((now + ttl) / W) * W, shifted per stream), so that
-/// all viewers of a stream get equal bytes for ttl. `parent` (0: none) is kept while it is more than
+/// Expiry of new links: (now + ttl) rounded up to a multiple of ttl, shifted per stream, so that all
+/// viewers of a stream get equal bytes for ttl. `parent` (0: none) is kept while it is more than
 /// ttl / 2 away. `ttl` is at least 1.
 std::uint64_t link_expiry(std::uint64_t now, std::uint64_t ttl, std::string_view stream,
                           std::uint64_t parent);

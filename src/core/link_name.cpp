@@ -35,7 +35,7 @@ constexpr Extension kExtensions[] = {
 struct Rule {
   Extensions accepted;
   std::string_view fallback;   // with the dot
-  std::string_view stem;       // for a URL without a file name
+  std::string_view stem;       // where the upstream name has none
   LinkKind link;
 };
 
@@ -86,25 +86,23 @@ bool is_link_name(std::string_view name) {
 bool is_media_name(std::string_view name) { return extension_set(name) & (kMedia | kFile); }
 
 LinkName link_name(UriKind kind, std::string_view upstream, char *buffer) {
-  // A leading dot would hide the file or name a directory ("..").
-  std::string_view visible = upstream.substr(std::min(upstream.find_first_not_of('.'), upstream.size()));
-  Extensions set = extension_set(visible);
+  Extensions set = extension_set(upstream);
   // A line of a media playlist that names a playlist (nested lists of IPTV) is played as one.
   if ((kind == UriKind::segment || kind == UriKind::fragment) && set == kPlaylist) kind = UriKind::playlist;
 
   const Rule &rule = kRules[static_cast<std::size_t>(kind)];
   bool accepted = set & rule.accepted;
-  if (accepted && is_link_name(upstream)) {
-    return {upstream, true, rule.link};
-  }
+  if (accepted && is_link_name(upstream)) return {upstream, true, rule.link};
 
-  std::string_view stem = visible, extension = rule.fallback;
+  std::string_view stem = upstream, extension = rule.fallback;
   if (accepted) {
-    extension = visible.substr(visible.rfind('.'));
+    extension = upstream.substr(upstream.rfind('.'));
     stem.remove_suffix(extension.size());
-  } else if (visible.empty()) {
-    stem = rule.stem;
   }
+  // A leading dot would hide the file or name a directory ("..").
+  stem.remove_prefix(std::min(stem.find_first_not_of('.'), stem.size()));
+  if (stem.empty()) stem = rule.stem;
+
   char *end = buffer;
   for (char c : stem.substr(0, kMaxLinkName - extension.size())) *end++ = is_unreserved(c) ? c : '_';
   end = std::copy(extension.begin(), extension.end(), end);

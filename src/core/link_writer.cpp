@@ -126,9 +126,11 @@ std::uint32_t position_parent(const Url &playlist) {
 std::uint64_t link_expiry(std::uint64_t now, std::uint64_t ttl, std::string_view stream,
                           std::uint64_t parent) {
   if (parent > now + ttl / 2) return parent;
-  // Where in the window a stream's links expire: spread, so that not all streams change at one moment.
-  std::uint64_t shift = 0;
-  for (char c : stream) shift = (shift * 31 + static_cast<unsigned char>(c)) % ttl;
+  // Where in the window a stream's links expire: spread (FNV-1a), so that the episodes of a series, say,
+  // do not all change at one moment.
+  std::uint64_t shift = 0xcbf29ce484222325;
+  for (char c : stream) shift = (shift ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  shift %= ttl;
   return (now + ttl - shift + ttl - 1) / ttl * ttl + shift;
 }
 

@@ -40,11 +40,6 @@ Match match_html(std::string_view text) {
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
-/// RFC 8216bis 4.1: tag names are letters, digits and hyphens; "#EXTM3U8" is another tag.
-bool continues_tag_name(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
 /// The answer that holds whatever follows; undecided where that depends on what follows.
 BodyKind sniff_open(std::string_view text) {
   switch (match_prefix(text, kBom, false)) {
@@ -55,7 +50,7 @@ BodyKind sniff_open(std::string_view text) {
 
   std::size_t blanks = 0;
   while (blanks < text.size() && is_blank(text[blanks])) {
-    if (++blanks > kMaxBlanks) return BodyKind::other;
+    if (++blanks > kMaxBlanks) return BodyKind::blank;
   }
   text.remove_prefix(blanks);
   if (text.empty()) return BodyKind::undecided;
@@ -64,8 +59,8 @@ BodyKind sniff_open(std::string_view text) {
   if (text[0] == '#') {
     Match m = match_prefix(text, kHeader, false);
     if (m == Match::no) return BodyKind::other;
-    if (m == Match::partial || text.size() == kHeader.size()) return BodyKind::undecided;
-    return continues_tag_name(text[kHeader.size()]) ? BodyKind::other : BodyKind::playlist;
+    // Whatever follows: players look at these bytes alone, and "#EXTM3U8" plays in hls.js.
+    return m == Match::full ? BodyKind::playlist : BodyKind::undecided;
   }
   switch (match_html(text)) {
   case Match::full: return BodyKind::html;
@@ -126,10 +121,7 @@ Step take_chunk_size(std::string_view &raw, std::uint64_t &size) {
 
 BodyKind sniff(std::string_view prefix, bool complete) {
   BodyKind kind = sniff_open(prefix);
-  if (kind != BodyKind::undecided || !complete) return kind;
-  // Of all that more bytes could have decided, only a header without a line end is something already.
-  bool header = prefix.size() >= kHeader.size() && prefix.substr(prefix.size() - kHeader.size()) == kHeader;
-  return header ? BodyKind::playlist : BodyKind::other;
+  return kind == BodyKind::undecided && complete ? BodyKind::other : kind;
 }
 
 bool unchunk_prefix(std::string_view raw, std::string &body, bool &complete) {

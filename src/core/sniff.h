@@ -14,6 +14,7 @@ enum class BodyKind {
   playlist,   // #EXTM3U after an optional BOM and at most kMaxBlanks bytes of blanks and line ends
   html,
   json,       // begins with '{' or '[' after blanks
+  blank,      // more than kMaxBlanks blanks: no media begins so, and some players would read on
   other,
 };
 

@@ -59,6 +59,8 @@ ngx_int_t judge_body(ngx_http_request_t *r, RequestContext &ctx) {
     wrong = "in a content coding that was not asked for and is not known";
   } else if (ctx.body == hls::BodyKind::undecided) {
     wrong = "with a header that leaves no room for its body: raise proxy_buffer_size";
+  } else if (ctx.body == hls::BodyKind::blank) {
+    wrong = "with nothing but blanks where a playlist or media should begin";
   } else if (ctx.body == hls::BodyKind::html) {
     wrong = ctx.link.kind == hls::LinkKind::playlist ? "with an HTML page where a playlist should be"
                                                      : "with an HTML page where media should be";

@@ -11,11 +11,14 @@ use Time::HiRes qw(sleep time);
 use parent -norequire, 'HlsTest::Nginx';
 use HlsTest::Nginx;
 
+# tcp_nopush stays off, as it is by default: over loopback, where packets are of 64 KB, it makes a response of just
+# that size wait for the client's delayed ACK.
+#
 # Relay->start(port => ..., http => text, server => text, cpu => mask of worker_cpu_affinity or none)
 sub new {
   my ($class, %opt) = @_;
   $opt{main} = join "\n", $opt{main} // (), $opt{cpu} ? "worker_cpu_affinity $opt{cpu};" : ();
-  $opt{http} = join "\n", 'sendfile on;', 'tcp_nopush on;', 'keepalive_requests 1000000000;',
+  $opt{http} = join "\n", 'sendfile on;', 'keepalive_requests 1000000000;',
     'keepalive_timeout 600s;', 'send_timeout 600s;', $opt{http} // ();
   return $class->SUPER::new(log_level => 'warn', workers => 1, %opt);
 }

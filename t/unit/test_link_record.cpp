@@ -49,7 +49,7 @@ const Case kCases[] = {
     {"https://u:p@[2001:DB8::1]:8080/a//b%2Fc/n", true,
      "\x11\x16u:p@[2001:db8::1]:8080\x0A/a//b%2Fc/\0"s, ""},
     {"http://h/" + std::string(198, 'd') + "/" + std::string(128, 'n'), false,
-     "\x10\x01h\xC8\x01/"s + std::string(198, 'd') + "/", "\x02\x80\x01" + std::string(128, 'n')},
+     "\x10\x01h\xC8\x01/" + std::string(198, 'd') + "/\0\0"s, "\x02\x80\x01" + std::string(128, 'n')},
 };
 
 void check_layout() {

@@ -20,6 +20,7 @@ const char *name_of(BodyKind kind) {
   case BodyKind::playlist: return "playlist";
   case BodyKind::html: return "html";
   case BodyKind::json: return "json";
+  case BodyKind::blank: return "blank";
   case BodyKind::other: return "other";
   }
   return "?";
@@ -38,22 +39,36 @@ struct Sample {
 std::vector<Sample> playlists() {
   const BodyKind kind = BodyKind::playlist;
   return {
-      {"#EXTM3U", kind, 0},
-      {BOM "#EXTM3U", kind, 0},
-      {" \r\n\t#EXTM3U", kind, 0},
-      {"#EXTM3U\n", kind, 8},
-      {"#EXTM3U\r\n#EXTINF:1,\na.ts", kind, 8},
-      {"#EXTM3U\r#EXTINF:1,\ra.ts", kind, 8},
-      {"#EXTM3U url-tvg=\"http://x/\"\n", kind, 8},
-      {"#EXTM3U\t\n", kind, 8},
-      {"#EXTM3U:x\n", kind, 8},
-      {"#EXTM3U#EXTINF\n", kind, 8},
-      {"#EXTM3U\0\n"s, kind, 8},
-      {"#EXTM3U\xC3\xA9\n", kind, 8},
-      {BOM "#EXTM3U\n", kind, 11},
-      {BOM "\r\n\r\n #EXTM3U\n", kind, 16},
-      {string(512, ' ') + "#EXTM3U\n", kind, 520},
-      {BOM + string(512, '\n') + "#EXTM3U\n", kind, 523},
+      {"#EXTM3U", kind, 7},
+      {BOM "#EXTM3U", kind, 10},
+      {" \r\n\t#EXTM3U", kind, 11},
+      {"#EXTM3U\n", kind, 7},
+      {"#EXTM3U\r\n#EXTINF:1,\na.ts", kind, 7},
+      {"#EXTM3U\r#EXTINF:1,\ra.ts", kind, 7},
+      {"#EXTM3U url-tvg=\"http://x/\"\n", kind, 7},
+      {"#EXTM3U\t\n", kind, 7},
+      {"#EXTM3U:x\n", kind, 7},
+      {"#EXTM3U#EXTINF\n", kind, 7},
+      {"#EXTM3U\0\n"s, kind, 7},
+      {"#EXTM3U\xC3\xA9\n", kind, 7},
+      {BOM "#EXTM3U\n", kind, 10},
+      {BOM "\r\n\r\n #EXTM3U\n", kind, 15},
+      {string(512, ' ') + "#EXTM3U\n", kind, 519},
+      {BOM + string(512, '\n') + "#EXTM3U\n", kind, 522},
+      // hls.js looks at these seven bytes alone.
+      {"#EXTM3U8\n", kind, 7},
+      {"#EXTM3U-X\n", kind, 7},
+      {"#EXTM3U_X\n", kind, 7},
+      {"#EXTM3Ux\n", kind, 7},
+  };
+}
+
+std::vector<Sample> blanks() {
+  const BodyKind kind = BodyKind::blank;
+  return {
+      {string(513, ' ') + "#EXTM3U\n", kind, 513},
+      {BOM + string(513, '\n') + "#EXTM3U\n", kind, 516},
+      {string(600, '\t'), kind, 513},
   };
 }
 
@@ -68,17 +83,11 @@ std::vector<Sample> others() {
       {BOM BOM "#EXTM3U\n", kind, 4},
       {" " BOM "#EXTM3U\n", kind, 2},
       {"\xFF\xFE#\0E\0"s, kind, 1},
-      {string(513, ' ') + "#EXTM3U\n", kind, 513},
-      {BOM + string(513, '\n') + "#EXTM3U\n", kind, 516},
       {"\0#EXTM3U\n"s, kind, 1},
       {"\v#EXTM3U\n", kind, 1},
       {"#", kind, 0},
       {"#EXTM3", kind, 0},
       {"#EXTM3\n", kind, 7},
-      {"#EXTM3U8\n", kind, 8},
-      {"#EXTM3U-X\n", kind, 8},
-      {"#EXTM3U_X\n", kind, 8},
-      {"#EXTM3Ux\n", kind, 8},
       {"#extm3u\n", kind, 2},
       {"##EXTM3U\n", kind, 2},
       {"#EXTINF:1,\n#EXTM3U\n", kind, 5},
@@ -134,7 +143,7 @@ std::vector<Sample> json() {
 
 std::vector<Sample> samples() {
   std::vector<Sample> all = playlists();
-  for (const auto &more : {others(), pages(), json()}) all.insert(all.end(), more.begin(), more.end());
+  for (const auto &more : {blanks(), others(), pages(), json()}) all.insert(all.end(), more.begin(), more.end());
   return all;
 }
 
