@@ -119,7 +119,7 @@ prepare_out() {
 
 # nginx's configure writes into its own directory: a directory of links to it serves, and nothing is touched.
 link_nginx_source() {
-  [ -x "$nginx_source/configure" ] ||
+  [ -x "$nginx_source/configure" ] || [ -x "$nginx_source/auto/configure" ] ||
     die "no nginx sources in $nginx_source (Debian: apt-get install nginx-dev)"
   rm -rf "$out/nginx"
   mkdir -p "$out/nginx"
@@ -131,6 +131,7 @@ configure_nginx() (
   cd "$out/nginx"
   NGX_CONF_FLAGS=(--with-compat --with-threads --with-http_ssl_module --with-http_v2_module)
   [ ! -f conf_flags ] || . ./conf_flags   # Debian's: how its nginx was configured
+  [ -x configure ] || ln -s auto/configure configure   # a checkout of nginx has it there
   ./configure "${NGX_CONF_FLAGS[@]}" --builddir="$out/objs" --add-dynamic-module="$root" \
     --with-cc-opt="-g -O2 -fPIC $hardening ${CC_OPT:-}" \
     --with-ld-opt="-Wl,-z,relro -Wl,-z,now -fPIC ${LD_OPT:-}"

@@ -125,10 +125,10 @@ std::string foreign_arguments(std::string_view query) {
 }
 
 ngx_int_t redirect_to_link(ngx_http_request_t *r, const hls::Link &link, const Source &source, const hls::Url &url) {
+  Base base;
+  if (!request_base(r, base)) return refuse(r, NGX_HTTP_BAD_REQUEST, "Host or hls_proxy_base is no part of a URL");
   hls::LinkScope scope;
   if (!make_scope(r, link, source, scope)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
-  Base base;
-  if (!request_base(r, base)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
   scope.base = base.path;
 
   hls::SingleWindow out;

@@ -159,6 +159,7 @@ struct Base {
   std::string absolute;           // the same with scheme and host
   std::string path;               // what is a path in it
 };
+/// False: what they evaluate to is no part of a URL.
 bool request_base(ngx_http_request_t *r, Base &base);
 
 /// The scope of what is linked from `link` (an entry: exp is 0, key null).

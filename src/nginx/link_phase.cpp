@@ -25,9 +25,8 @@ ngx_int_t refuse(ngx_http_request_t *r, ngx_int_t status, const char *reason) {
 ngx_int_t open(ngx_http_request_t *r, RequestContext &ctx) {
   Base base;
   std::string bind;
-  if (!request_base(r, base) || !evaluate(r, location_conf(r).bind, bind)) {
-    return NGX_HTTP_INTERNAL_SERVER_ERROR;
-  }
+  if (!evaluate(r, location_conf(r).bind, bind)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  if (!request_base(r, base)) return refuse(r, NGX_HTTP_BAD_REQUEST, "Host or hls_proxy_base is no part of a URL");
   std::string_view path = view(r->uri);
   if (path.substr(0, base.path.size()) != base.path) {
     return refuse(r, NGX_HTTP_NOT_FOUND, "the path is not below hls_proxy_base");
@@ -111,6 +110,21 @@ RequestContext *clone_context(ngx_http_request_t *r) {
   return ctx;
 }
 
+namespace {
+
+// What stands in front of links comes from the client's Host by default: nothing in it may end a quoted
+// attribute, or a URL's authority or path.
+bool is_plain(std::string_view base) {
+  for (char c : base) {
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                 std::string_view("-._~:/[]%").find(c) != std::string_view::npos;
+    if (!plain) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 bool request_base(ngx_http_request_t *r, Base &base) {
   LocationConf &conf = location_conf(r);
   if (!evaluate(r, conf.base, base.text) || !evaluate(r, conf.public_base, base.absolute)) return false;
@@ -126,7 +140,7 @@ bool request_base(ngx_http_request_t *r, Base &base) {
     base.path = slash == std::string::npos ? "" : base.text.substr(slash);
     base.absolute = base.text;
   }
-  return true;
+  return is_plain(base.text) && is_plain(base.absolute);
 }
 
 bool make_scope(ngx_http_request_t *r, const hls::Link &link, const Source &source, hls::LinkScope &scope) {

@@ -184,7 +184,8 @@ void check_rules() {
       wrong += !hls::is_link_name(name.text) || name.text[0] == '.';
       wrong += name.text.find('.') == name.text.npos;
       const bool playlist = kind == kPlaylist || kind == kAutomatic ||
-                            ((kind == kSegment || kind == kFragment) && name.text.find(".m3u8") != name.text.npos);
+                            ((kind == kSegment || kind == kFragment) &&
+                             name.text.find(".m3u8") != name.text.npos);
       wrong += (name.kind == LinkKind::playlist) != playlist;
       changed += !name.same;
     }
@@ -212,11 +213,13 @@ void check_one_name() {
   for (const char *upstream : {"", "a", "a.php", "a%20b", "..", "a.key", "a.json"}) {
     tap::equal("fragment and MAP", name_of(kFragment, upstream).text, name_of(kInit, upstream).text);
     if (upstream != "a.json"s) {
-      tap::equal("playlist and automatic", name_of(kAutomatic, upstream).text, name_of(kPlaylist, upstream).text);
+      tap::equal("playlist and automatic", name_of(kAutomatic, upstream).text,
+                 name_of(kPlaylist, upstream).text);
     }
   }
   for (const char *upstream : {"a.m3u8", "a b.m3u8", "A.M3U", ".m3u8"}) {
-    tap::equal("playlist and automatic", name_of(kAutomatic, upstream).text, name_of(kPlaylist, upstream).text);
+    tap::equal("playlist and automatic", name_of(kAutomatic, upstream).text,
+               name_of(kPlaylist, upstream).text);
   }
 }
 
@@ -233,7 +236,8 @@ void check_is_link_name() {
   for (const std::string &name : {"a"s, "a.ts"s, "a..ts"s, "-._~"s, std::string(128, 'a')}) {
     tap::check(hls::is_link_name(name), name);
   }
-  for (const std::string &name : {""s, "."s, ".."s, ".ts"s, "a/b"s, "a b"s, "a%20"s, "a\0"s, "\xC3\xA9"s, "a+b"s,
+  for (const std::string &name : {""s, "."s, ".."s, ".ts"s, "a/b"s, "a b"s, "a%20"s, "a\0"s, "\xC3\xA9"s,
+                                  "a+b"s,
                                   "a?b"s, "a\\b"s, std::string(129, 'a'), std::string(100'000, 'a')}) {
     tap::check(!hls::is_link_name(name), "no name: " + tap::quoted(name.substr(0, 20)));
   }

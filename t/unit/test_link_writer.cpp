@@ -45,18 +45,21 @@ void check_against_oracle() {
 //   b64(record), b64(bytes.fromhex("abcdef"))
 void check_vectors() {
   Relay relay;
-  tap::equal("few arguments", fresh_link(relay.scope, url_of("https://up.example/live/a.ts"), UriKind::segment),
+  tap::equal("few arguments",
+             fresh_link(relay.scope, url_of("https://up.example/live/a.ts"), UriKind::segment),
              "/hls/media/AQVhbmltZQVzaG93AAE/a.ts?u=EQp1cC5leGFtcGxlBi9saXZlLwAA&exp=1000043200"
              "&sig=iRkdY0sK_bbnwehLKHNqAeLw");
   tap::equal("a playlist",
-             fresh_link(relay.scope, url_of("https://cdn.example/?"), UriKind::playlist, nullptr, "AQFhAWI", true),
+             fresh_link(relay.scope, url_of("https://cdn.example/?"), UriKind::playlist, nullptr, "AQFhAWI",
+                        true),
              "https://proxy.example/hls/playlist/AQVhbmltZQVzaG93AAE/index.m3u8?u=EQtjZG4uZXhhbXBsZQEvAwA"
              "&v=AQFhAWI&exp=1000604800&sig=iRaRcH7Lfwz-J3z_6BYAmI2Q");
   relay.scope.end = 2'000'000'000;
   relay.scope.bind = "203.0.113.7";
   const Position at = {0xABCDEF, 12'345'678'901, 2};
   tap::equal("all arguments",
-             fresh_link(relay.scope, url_of("http://user:pw@[2001:db8::1]:8080/a//b%2Fc/seg%201.jpg?tok=A+B&x=/..//=="),
+             fresh_link(relay.scope,
+                        url_of("http://user:pw@[2001:db8::1]:8080/a//b%2Fc/seg%201.jpg?tok=A+B&x=/..//=="),
                         UriKind::segment, &at),
              "/hls/media/AQVhbmltZQVzaG93AAE/seg_201.jpg.ts?u=EBp1c2VyOnB3QFsyMDAxOmRiODo6MV06ODA4MAovYS8vYiUy"
              "RmMvAwtzZWclMjAxLmpwZ3Rvaz1BK0ImeD0vLi4vLz09&at=q83v.12345678901.2&end=2000000000&exp=1000043200"
@@ -79,7 +82,8 @@ void check_limits() {
   LinkWriter writer(relay.scope);
   auto written = [&](std::size_t size, std::size_t variables, const char *before, const char *behind) {
     const std::string beginning = "https://up.example/"s + before;
-    const Url url = url_of(beginning + std::string(size - beginning.size() - std::strlen(behind), 'x') + behind);
+    const Url url = url_of(beginning + std::string(size - beginning.size() - std::strlen(behind),
+                                                   'x') + behind);
     tap::equal("as long as wanted", static_cast<long long>(url.text().size()), static_cast<long long>(size));
     Windows out;
     bool ok = writer.write(out, url, UriKind::playlist, nullptr, std::string(variables, 'A'), true);
@@ -89,7 +93,8 @@ void check_limits() {
     tap::check(text.size() <= hls::Output::kMaxReserve, "the longest link fits a window");
     return ok;
   };
-  for (const auto &[before, behind] : {std::pair<const char *, const char *>{"", ".m3u8"}, {"", "/"}, {"d/?", ""}}) {
+  for (const auto &[before, behind] : {std::pair<const char *, const char *>{"", ".m3u8"}, {"", "/"},
+                                       {"d/?", ""}}) {
     tap::check(written(6144, 0, before, behind), "6144 bytes");
     tap::check(!written(6145, 0, before, behind), "6145 bytes");
     tap::check(!written(100'000, 0, before, behind), "100 KB");
@@ -98,14 +103,16 @@ void check_limits() {
   }
   relay.scope.stream.assign(20'000, 's');
   Windows out;
-  tap::check(!LinkWriter(relay.scope).write(out, url_of("http://h/a.ts"), UriKind::segment, nullptr, {}, false),
+  tap::check(!LinkWriter(relay.scope).write(out, url_of("http://h/a.ts"), UriKind::segment, nullptr, {},
+                                            false),
              "a stream beyond all bounds");
   tap::equal("nothing written", out.take(), "");
 }
 
 // Distinct URLs, close to one another: all delimiters, escapes and empty parts in a few bytes.
 Url generated_url(std::mt19937 &random) {
-  static const char *const kPieces[] = {"a", "b", "/", "//", "%2F", "%2f", ".", "..", ".ts", ".m3u8", "_", "~", "+",
+  static const char *const kPieces[] = {"a", "b", "/", "//", "%2F", "%2f", ".", "..", ".ts", ".m3u8", "_",
+                                        "~", "+",
                                         "%20", "=", "&", ";", "@", ":", "-", "A", "%", "?", "?", "/./", "[", "1"};
   static const char *const kOrigins[] = {"http://h", "https://h", "http://h:80", "http://h:8", "http://a@h",
                                          "http://h.", "https://[::1]", "http://hh"};
@@ -159,7 +166,8 @@ void check_same_resource() {
     const std::string wanted = fresh_link(relay.scope, url_of(c.url), c.kinds[0]);
     for (UriKind kind : c.kinds) tap::equal(c.url, fresh_link(relay.scope, url_of(c.url), kind), wanted);
   }
-  tap::equal("scheme and host in any case", fresh_link(relay.scope, url_of("HTTPS://UP.Example/A"), UriKind::key),
+  tap::equal("scheme and host in any case",
+             fresh_link(relay.scope, url_of("HTTPS://UP.Example/A"), UriKind::key),
              fresh_link(relay.scope, url_of("https://up.example/A"), UriKind::key));
 }
 
@@ -315,7 +323,8 @@ void check_dead() {
     writer.write_dead(out, c.kind, true);
     tap::equal("dead, absolute", out.take(), "https://proxy.example/hls" + c.wanted);
     hls::Link link;
-    tap::check(open(relay, {c.wanted, ""}, link) == hls::LinkState::malformed, "opens to nothing: " + c.wanted);
+    tap::check(open(relay, {c.wanted, ""}, link) == hls::LinkState::malformed,
+               "opens to nothing: " + c.wanted);
   }
 }
 
@@ -338,7 +347,8 @@ void check_position_parent() {
   tap::equal("another for another path", static_cast<long long>(all.size()), 7);
 }
 
-std::string stream_number(unsigned n) { return oracle::base64url("\x01\x01s\x05" + oracle::big_endian(n, 4)); }
+std::string stream_number(unsigned n) { return oracle::base64url("\x01\x01s\x05" + oracle::big_endian(n, 4));
+                                       }
 
 void check_expiry() {
   std::mt19937_64 random(4);
@@ -352,7 +362,8 @@ void check_expiry() {
     far += exp >= now + 2 * ttl;
     // The window is the ttl seconds that have this exp: from exp - 2 ttl + 1 to exp - ttl.
     const std::uint64_t last = exp - ttl, first = last + 1 - ttl;
-    wrong_window += hls::link_expiry(first, ttl, stream, 0) != exp || hls::link_expiry(last, ttl, stream, 0) != exp;
+    wrong_window += hls::link_expiry(first, ttl, stream, 0) != exp || hls::link_expiry(last, ttl, stream,
+                                                                                       0) != exp;
     wrong_window += hls::link_expiry(first + random() % ttl, ttl, stream, 0) != exp;
     uneven += hls::link_expiry(last + 1, ttl, stream, 0) != exp + ttl;
     uneven += hls::link_expiry(first - 1, ttl, stream, 0) != exp - ttl;
@@ -417,8 +428,8 @@ TEST(expiry_of_parent)
 }  // namespace
 
 TAP_MAIN(cmocka_unit_test(test_against_oracle), cmocka_unit_test(test_vectors), cmocka_unit_test(test_bytes),
-         cmocka_unit_test(test_limits), cmocka_unit_test(test_injective), cmocka_unit_test(test_same_resource),
-         cmocka_unit_test(test_directories), cmocka_unit_test(test_windows), cmocka_unit_test(test_output),
-         cmocka_unit_test(test_hosts), cmocka_unit_test(test_dead), cmocka_unit_test(test_position_parent),
-         cmocka_unit_test(test_expiry), cmocka_unit_test(test_expiry_by_stream),
-         cmocka_unit_test(test_expiry_of_parent))
+         cmocka_unit_test(test_limits), cmocka_unit_test(test_injective),
+         cmocka_unit_test(test_same_resource), cmocka_unit_test(test_directories),
+         cmocka_unit_test(test_windows), cmocka_unit_test(test_output), cmocka_unit_test(test_hosts),
+         cmocka_unit_test(test_dead), cmocka_unit_test(test_position_parent), cmocka_unit_test(test_expiry),
+         cmocka_unit_test(test_expiry_by_stream), cmocka_unit_test(test_expiry_of_parent))

@@ -114,7 +114,8 @@ void check_distinct() {
   for (const Values &values : all) {
     for (const char *source : {"a", "ab", "a\x01"}) texts.insert(StreamKey{source, values}.encode());
   }
-  tap::equal("distinct texts", static_cast<long long>(texts.size()), static_cast<long long>(std::size(all) * 3));
+  tap::equal("distinct texts", static_cast<long long>(texts.size()),
+             static_cast<long long>(std::size(all) * 3));
 }
 
 void test_round_trips(void **) { check_round_trips(); TAP_FINISH(); }

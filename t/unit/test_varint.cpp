@@ -83,7 +83,8 @@ void check_texts() {
 
   std::string_view from = record, text;
   for (const std::string &wanted : texts) {
-    tap::check(take_text(from, text) && text == wanted, "text of " + std::to_string(wanted.size()) + " bytes");
+    tap::check(take_text(from, text) && text == wanted,
+               "text of " + std::to_string(wanted.size()) + " bytes");
   }
   tap::check(from.empty() && !take_text(from, text), "nothing is left");
 

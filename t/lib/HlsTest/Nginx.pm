@@ -16,7 +16,11 @@ use Time::HiRes qw(sleep time);
 use HlsTest::Client;
 
 my @started;
+my $owner = $$;
 my $root = abs_path(dirname(__FILE__) . '/../../..');
+
+# A test that is killed still takes its nginx along: exit() runs the END blocks.
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP PIPE);
 
 sub root { return $root }
 sub binary { return $ENV{TEST_NGINX_BINARY} // 'nginx' }
@@ -239,7 +243,7 @@ sub check_config {
 
 END {
   my $status = $?;
-  for my $self (@started) { $self->stop if $self->{pid} }
+  if ($$ == $owner) { $_->stop for grep { $_->{pid} } @started }
   $? = $status;
 }
 

@@ -47,6 +47,7 @@ sub start {
   my $pid = fork // die "fork: $!";
   if (!$pid) {
     close $ours;
+    $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
     my $ok = eval { HlsTest::Origin::Server->new(@listen, control => $theirs)->run; 1 };
     print STDERR "origin: $@" unless $ok;
     POSIX::_exit($ok ? 0 : 1);
