@@ -145,7 +145,6 @@ private:
   bool enter(Place place) {
     if (depth_ == places_.size()) return false;
     places_[depth_++] = place;
-    member_ = Member::other;
     is_hls_ = is_hls_ || place == Place::assets || place == Place::date_ranges || place == Place::image;
     return true;
   }
@@ -153,15 +152,12 @@ private:
   bool leave() { return --depth_, true; }
 
   // The event comes when the parser has read the closing quote and nothing behind it. The opening one is
-  // the first before it that is not escaped: has an even number of backslashes in front.
+  // the first before it without a backslash in front: an escaped one has an odd number of them.
   bool find_string(const char *&from, const char *&to) const {
     to = read_ - 1;
     if (to <= copied_ || *to != '"') return false;
-    for (from = to - 1; from >= copied_; --from) {
-      if (*from != '"') continue;
-      const char *backslash = from;
-      while (backslash > copied_ && backslash[-1] == '\\') --backslash;
-      if ((from - backslash) % 2 == 0) return ++from, true;
+    for (from = to - 1; from > copied_; --from) {
+      if (*from == '"' && from[-1] != '\\') return ++from, true;
     }
     return false;
   }

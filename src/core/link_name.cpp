@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <cstdint>
 
 namespace hls {
 
@@ -11,9 +11,22 @@ namespace {
 using Extensions = std::uint8_t;
 constexpr Extensions kPlaylist = 1, kMedia = 2, kKey = 4, kJson = 8, kImage = 16, kFile = 32;
 
+constexpr std::size_t kMaxExtension = 7;   // without the dot
+
+// Up to kMaxExtension bytes in lower case as one number, behind a 1 that tells "ts" from "\0ts".
+constexpr std::uint64_t pack(std::string_view text) {
+  std::uint64_t packed = 1;
+  for (char c : text) {
+    packed = packed << 8 | static_cast<unsigned char>(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+  }
+  return packed;
+}
+
 struct Extension {
-  std::string_view text;
+  std::uint64_t packed;
   Extensions set;
+
+  constexpr Extension(std::string_view text, Extensions s) : packed(pack(text)), set(s) {}
 };
 
 // kMedia is what ffmpeg's allowed_segment_extensions, Kodi and Shaka have in common with what origins
@@ -66,12 +79,10 @@ bool is_unreserved(char c) { return kUnreserved[static_cast<unsigned char>(c)]; 
 
 Extensions extension_set(std::string_view name) {
   std::size_t dot = name.rfind('.');
-  if (dot == std::string_view::npos || name.size() - dot > 8) return 0;
-  char lower[8];
-  std::size_t size = 0;
-  for (char c : name.substr(dot + 1)) lower[size++] = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+  if (dot == std::string_view::npos || name.size() - dot - 1 > kMaxExtension) return 0;
+  const std::uint64_t packed = pack(name.substr(dot + 1));
   for (const Extension &e : kExtensions) {
-    if (e.text.size() == size && std::memcmp(e.text.data(), lower, size) == 0) return e.set;
+    if (e.packed == packed) return e.set;
   }
   return 0;
 }
@@ -80,7 +91,7 @@ Extensions extension_set(std::string_view name) {
 
 bool is_link_name(std::string_view name) {
   return !name.empty() && name.size() <= kMaxLinkName && name.front() != '.' &&
-         std::all_of(name.begin(), name.end(), is_unreserved);
+         std::all_of(name.begin(), name.end(), [](char c) { return is_unreserved(c); });
 }
 
 bool is_media_name(std::string_view name) { return extension_set(name) & (kMedia | kFile); }

@@ -2,9 +2,9 @@
 //
 // A case says by hand what comes out, with each link written as
 //   [media https://up.example/live/ch1/a.ts at=7]
-// that is: playlist or media; a '!' behind it where the link has scheme and host; the upstream URL; then, where
-// the link has them, "at=<sequence>[.<part>]", "v=<name>:<value>,..." and, where the case asks for names,
-// "name=<file name of the link>". "[media unusable]" is a link that opens to nothing.
+// that is: playlist or media; a '!' behind it where the link has scheme and host; the upstream URL; then,
+// where the link has them, "at=<sequence>[.<part>]", "v=<name>:<value>,..." and, where the case asks for
+// names, "name=<file name of the link>". "[media unusable]" is a link that opens to nothing.
 
 #ifndef HLS_PLAYLIST_FIXTURE_H
 #define HLS_PLAYLIST_FIXTURE_H
@@ -234,7 +234,8 @@ inline void check_splits(const Case &c, const Outcome &whole) {
 
   // All places of a short text; of a long one those near its ends, its line ends and the limit of a line.
   for (std::size_t i = 0; i <= size; ++i) {
-    bool near = size <= 2048 || i < 40 || i + 40 > size || c.playlist[i] == '\n' || c.playlist[i - 1] == '\n' ||
+    bool near = size <= 2048 || i < 40 || i + 40 > size || c.playlist[i] == '\n' ||
+        c.playlist[i - 1] == '\n' ||
                 (i % hls::PlaylistRewriter::kMaxLine + 60) % hls::PlaylistRewriter::kMaxLine < 80;
     if (near) check_split(c, whole, {i}, "cut at " + std::to_string(i));
   }

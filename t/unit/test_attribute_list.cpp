@@ -16,7 +16,8 @@ std::string read(std::string_view text) {
   hls::AttributeList list(text);
   hls::Attribute attribute;
   while (list.next(attribute)) {
-    all.append(attribute.name).append("=").append(attribute.quoted ? "q:" : "").append(attribute.unterminated ? "u:" : "");
+    all.append(attribute.name).append("=").append(attribute.quoted ? "q:" : "").append(attribute.unterminated
+        ? "u:" : "");
     all.append(attribute.value).append("|");
   }
   return all;
@@ -52,7 +53,8 @@ void test_quotes(void **) {
   tap::equal("quoted text without a name hides what is in it", read("\"A=1,B=2\",C=3"), "C=3|");
   tap::equal("a quote in a name", read("A\"B=1,\"C=2"), "C=2|");
   tap::equal("an unterminated quote without a name", read("A=1,\"B=2,C=3"), "A=1|");
-  tap::equal("typographic quotes", read("A=\xE2\x80\x9Cx,B=1\xE2\x80\x9D"), "A=\xE2\x80\x9Cx|B=1\xE2\x80\x9D|");
+  tap::equal("typographic quotes", read("A=\xE2\x80\x9Cx,B=1\xE2\x80\x9D"),
+             "A=\xE2\x80\x9Cx|B=1\xE2\x80\x9D|");
   TAP_FINISH();
 }
 

@@ -1,8 +1,8 @@
 // Whole playlists: those of this directory, and a corpus of public projects' fixtures where there is one
 // (environment HLS_CORPUS, else ../shared/playlists beside the checkout).
 //
-// What comes out is checked by other means than those of the rewriter: lines and attributes are split here, by
-// the letter of RFC 8216bis 4.2, and libcurl resolves the references. Between the links all bytes are equal.
+// What comes out is checked by other means than those of the rewriter: lines and attributes are split here,
+// by the letter of RFC 8216bis 4.2, and libcurl resolves the references. All bytes between links are equal.
 
 #include <curl/curl.h>
 #include <dirent.h>
@@ -50,8 +50,8 @@ std::string normal(std::string url) {
   return url;
 }
 
-// Empty where libcurl finds no URL. Of relative paths it merges a leading "./" by rules of its own (7.88 loses
-// a slash of ".//a"): they are put behind the directory here, and it removes the dot segments.
+// Empty where libcurl finds no URL. Of relative paths it merges a leading "./" by rules of its own (7.88
+// loses a slash of ".//a"): they are put behind the directory here, and it removes the dot segments.
 std::string resolve(std::string_view reference) {
   CURLU *url = curl_url();
   std::string resolved;
@@ -153,7 +153,8 @@ std::vector<Found> find_uris(std::string_view line) {
     if (piece.name == "KEYFORMAT" && piece.value != "identity") drm = true;
     if (piece.name == "METHOD" && piece.value == "NONE") clear = true;
     for (const UriRule &rule : kRules) {
-      if (tag == rule.tag && piece.name == rule.attribute) found.push_back({piece.value, rule.playlist, piece.closed});
+      if (tag == rule.tag && piece.name == rule.attribute) found.push_back({piece.value, rule.playlist,
+          piece.closed});
     }
   }
   bool key = tag == "#EXT-X-KEY" || tag == "#EXT-X-SESSION-KEY";
@@ -162,13 +163,14 @@ std::vector<Found> find_uris(std::string_view line) {
 
 // --- Variables, by RFC 8216bis 4.3. False: one is not known.
 
+constexpr char kNameChars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+
 bool expand(std::string_view text, const Values &values, std::string &to) {
   while (!text.empty()) {
     std::size_t end = text.find('}');
     if (text.substr(0, 2) == "{$" && end != text.npos) {
       std::string name(text.substr(2, end - 2));
-      if (name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == name.npos &&
-          !name.empty()) {
+      if (!name.empty() && name.find_first_not_of(kNameChars) == name.npos) {
         auto value = values.find(name);
         if (value == values.end()) return false;
         to += value->second;
@@ -274,7 +276,8 @@ private:
     std::string wanted = resolve(reference);
     std::string got = opens ? normal(std::string(opened.url.text())) : "";
     if (got != wanted) mismatch(reference + " became " + got + ", libcurl has " + wanted);
-    if (playlist && *playlist != (opened.kind == hls::LinkKind::playlist)) mismatch("wrong kind of " + reference);
+    if (playlist && *playlist != (opened.kind == hls::LinkKind::playlist)) mismatch("wrong kind of "
+        + reference);
     ++uris_;
   }
 
@@ -336,9 +339,10 @@ void check_playlist(const std::string &name, const std::string &text, Totals &to
   std::mt19937 random(text.size());
   for (std::size_t step : {3u, 40u, 1400u}) {
     std::vector<std::size_t> &some = cuts[step == 3 ? 1 : step == 40 ? 2 : 3];
-    for (std::size_t at = 1 + random() % step; at < text.size(); at += 1 + random() % step) some.push_back(at);
+    for (std::size_t at = 0; (at += 1 + random() % step) < text.size();) some.push_back(at);
   }
-  for (const auto &cut : cuts) fixture::check_split(c, whole, cut, "in " + std::to_string(cut.size() + 1) + " pieces");
+  for (const auto &cut : cuts) fixture::check_split(c, whole, cut, "in "
+      + std::to_string(cut.size() + 1) + " pieces");
   tap::check(fixture::rewrite(c, cuts[2], true) == whole, name + ": stopped at every line");
 }
 

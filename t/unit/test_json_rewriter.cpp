@@ -57,20 +57,27 @@ void check_shapes() {
        R"({"ASSETS":[{"URI":"[playlist! )" UP R"(a.m3u8 name=a.m3u8]","DURATION":15},)"
        R"({"DURATION":1,"URI":"[playlist! https://o.example/b name=b.m3u8]"}]})"},
       {"asset list: other members and deeper ones are an application's",
-       R"({"X":{"URI":"u"},"URI":"u","ASSETS":[{"X-AD-CREATIVE-SIGNALING":{"URI":"u","tracking":["https://t/"],)"
+       R"({"X":{"URI":"u"},"URI":"u","ASSETS":[{"X-AD-CREATIVE-SIGNALING":{"URI":"u",)"
+       R"("tracking":["https://t/"],)"
        R"("ASSETS":[{"URI":"u"}]},"uri":"u","URI":["u"]},"u",[{"URI":"u"}]],"SKIP-CONTROL":{}})",
-       R"({"X":{"URI":"u"},"URI":"u","ASSETS":[{"X-AD-CREATIVE-SIGNALING":{"URI":"u","tracking":["https://t/"],)"
+       R"({"X":{"URI":"u"},"URI":"u","ASSETS":[{"X-AD-CREATIVE-SIGNALING":{"URI":"u",)"
+       R"("tracking":["https://t/"],)"
        R"("ASSETS":[{"URI":"u"}]},"uri":"u","URI":["u"]},"u",[{"URI":"u"}]],"SKIP-CONTROL":{}})"},
       {"empty asset list", R"( {"ASSETS" : [ ] } )", R"( {"ASSETS" : [ ] } )"},
       {"date-range schedule",
-       R"({"DATERANGES":[{"ID":"1","X-ASSET-URI":"a","X-ASSET-LIST":"b.json","X-URI":"c","URI":"d","X-U":"e"}]})",
-       R"({"DATERANGES":[{"ID":"1","X-ASSET-URI":"[playlist! )" UP R"(a name=a.m3u8]","X-ASSET-LIST":"[playlist! )" UP
+       R"({"DATERANGES":[{"ID":"1","X-ASSET-URI":"a","X-ASSET-LIST":"b.json","X-URI":"c","URI":"d",)"
+       R"("X-U":"e"}]})",
+       R"({"DATERANGES":[{"ID":"1","X-ASSET-URI":"[playlist! )" UP R"(a name=a.m3u8]",)"
+       R"("X-ASSET-LIST":"[playlist! )" UP
        R"(b.json name=b.json]","X-URI":"[playlist! )" UP R"(c name=c.m3u8]","URI":"d","X-U":"e"}]})"},
       {"chapters",
-       R"([{"chapter":1,"images":[{"image-category":"c","url":"../1.jpg"},{"url":"2"}],"metadata":[{"url":"m"}]},)"
+       R"([{"chapter":1,"images":[{"image-category":"c","url":"../1.jpg"},{"url":"2"}],)"
+       R"("metadata":[{"url":"m"}]},)"
        R"({"titles":[{"url":"t"}],"url":"u"}])",
-       R"([{"chapter":1,"images":[{"image-category":"c","url":"[media! https://up.example/1.jpg name=1.jpg]"},)"
-       R"({"url":"[media! )" UP R"(2 name=2.jpg]"}],"metadata":[{"url":"m"}]},{"titles":[{"url":"t"}],"url":"u"}])"},
+       R"([{"chapter":1,"images":[{"image-category":"c",)"
+       R"("url":"[media! https://up.example/1.jpg name=1.jpg]"},)"
+       R"({"url":"[media! )" UP R"(2 name=2.jpg]"}],"metadata":[{"url":"m"}]},{"titles":[{"url":"t"}],)"
+       R"("url":"u"}])"},
       {"duplicate members are all rewritten", R"({"ASSETS":[{"URI":"a","URI":"b"}],"ASSETS":[{"URI":"c"}]})",
        R"({"ASSETS":[{"URI":"[playlist! )" UP R"(a name=a.m3u8]","URI":"[playlist! )" UP
        R"(b name=b.m3u8]"}],"ASSETS":[{"URI":"[playlist! )" UP R"(c name=c.m3u8]"}]})"},
@@ -86,16 +93,21 @@ void test_shapes(void **) {
 void check_copied() {
   const JsonCase cases[] = {
       {"numbers keep every digit",
-       R"({"ASSETS":[{"DURATION":15.000000000000000000001,"A":123456789012345678901234567890,"B":-0.0,"C":1e-400,)"
+       R"({"ASSETS":[{"DURATION":15.000000000000000000001,"A":123456789012345678901234567890,"B":-0.0,)"
+       R"("C":1e-400,)"
        R"("D":1.10,"E":18446744073709551615,"F":1E+2}]})",
-       R"({"ASSETS":[{"DURATION":15.000000000000000000001,"A":123456789012345678901234567890,"B":-0.0,"C":1e-400,)"
+       R"({"ASSETS":[{"DURATION":15.000000000000000000001,"A":123456789012345678901234567890,"B":-0.0,)"
+       R"("C":1e-400,)"
        R"("D":1.10,"E":18446744073709551615,"F":1E+2}]})"},
-      {"white space, order and escapes elsewhere", "\r\n{ \"z\":\"\\u0041\\/\\\"\" ,\t\"ASSETS\":[],\n\"a\":null}\n",
+      {"white space, order and escapes elsewhere", "\r\n{ \"z\":\"\\u0041\\/\\\"\" ,\t\"ASSETS\":[],\n"
+       "\"a\":null}\n",
        "\r\n{ \"z\":\"\\u0041\\/\\\"\" ,\t\"ASSETS\":[],\n\"a\":null}\n"},
       {"byte order mark", "\xEF\xBB\xBF{\"ASSETS\":[]}", "\xEF\xBB\xBF{\"ASSETS\":[]}"},
       {"URIs of other schemes, empty and fragments",
-       R"({"ASSETS":[{"URI":"data:,x"},{"URI":"skd://x"},{"URI":""},{"URI":"#x"},{"URI":" "},{"URI":7},{"URI":null}]})",
-       R"({"ASSETS":[{"URI":"data:,x"},{"URI":"skd://x"},{"URI":""},{"URI":"#x"},{"URI":" "},{"URI":7},{"URI":null}]})"},
+       R"({"ASSETS":[{"URI":"data:,x"},{"URI":"skd://x"},{"URI":""},{"URI":"#x"},{"URI":" "},{"URI":7},)"
+       R"({"URI":null}]})",
+       R"({"ASSETS":[{"URI":"data:,x"},{"URI":"skd://x"},{"URI":""},{"URI":"#x"},{"URI":" "},{"URI":7},)"
+       R"({"URI":null}]})"},
       {"UTF-8", "{\"t\":\"\xC3\xA9\",\"ASSETS\":[{\"URI\":\"\xC3\xA9\"}]}",
        "{\"t\":\"\xC3\xA9\",\"ASSETS\":[{\"URI\":\"[playlist! " UP "%C3%A9]\"}]}"},
   };
@@ -128,10 +140,13 @@ void check_escapes() {
        R"({"\u0041SSETS":[{"U\u0052I":"[playlist! )" UP R"(a.m3u8]"}]})"},
       {"escaped characters, beyond the first plane, too", R"({"ASSETS":[{"URI":"\u00e9\ud83c\udfac"}]})",
        R"({"ASSETS":[{"URI":"[playlist! )" UP R"(%C3%A9%F0%9F%8E%AC]"}]})"},
-      {"a quote that ends the string after many backslashes", R"({"ASSETS":[{"URI":"a\\\\\\\""},{"B":"\\\\"}]})",
+      {"a quote that ends the string after many backslashes", R"({"ASSETS":[{"URI":"a\\\\\\\""},)"
+       R"({"B":"\\\\"}]})",
        R"({"ASSETS":[{"URI":"[playlist! )" UP R"(a%5C%5C%5C%22]"},{"B":"\\\\"}]})"},
-      {"line ends and NUL open to nothing", R"({"ASSETS":[{"URI":"a\nb"},{"URI":"a\u0000"},{"URI":"http://"}]})",
-       R"({"ASSETS":[{"URI":"[playlist! unusable]"},{"URI":"[playlist! unusable]"},{"URI":"[playlist! unusable]"}]})"},
+      {"line ends and NUL open to nothing", R"({"ASSETS":[{"URI":"a\nb"},{"URI":"a\u0000"},)"
+       R"({"URI":"http://"}]})",
+       R"({"ASSETS":[{"URI":"[playlist! unusable]"},{"URI":"[playlist! unusable]"},)"
+       R"({"URI":"[playlist! unusable]"}]})"},
       {"blanks around a URI", R"({"ASSETS":[{"URI":" \ta.m3u8 "}]})",
        R"({"ASSETS":[{"URI":"[playlist! )" UP R"(a.m3u8]"}]})"},
       {"variables are for playlists", R"({"ASSETS":[{"URI":"{$a}"}]})",

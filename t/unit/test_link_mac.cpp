@@ -180,8 +180,7 @@ void check_injective() {
     if (random() % 2) p.at = {static_cast<std::uint32_t>(random() % 2), random() % 2, 0};
     std::string all = std::to_string(p.media) + std::to_string(p.exp) + std::to_string(p.end);
     for (const std::string &field : {p.bind, p.stream, p.directory, p.name, p.variables,
-                                     p.query.value_or("none"),
-                                     p.true_name.value_or("none")}) {
+                                     p.query.value_or("none"), p.true_name.value_or("none")}) {
       all += std::to_string(field.size()) + field;
     }
     all += p.at ? std::to_string(p.at->parent) + std::to_string(p.at->sequence) : "-";

@@ -131,6 +131,9 @@ void check_unsafe_names() {
       {kSegment, "a\xC3\xA9.ts", "a__.ts"},
       {kSegment, "a\0b.ts"s, "a_b.ts"},
       {kSegment, "a.t%73", "a.t_73.ts"},
+      {kSegment, "a.\0ts"s, "a._ts.ts"},
+      {kSegment, "a.\x14s", "a._s.ts"},   // 't' without the bits that make it a letter
+      {kKey, "a.\0\0\0key"s, "a.___key.key"},
       {kSegment, "{$x}.ts", "__x_.ts"},
       {kSegment, "..ts", "segment.ts"},
       {kSegment, ".ts", "segment.ts"},
@@ -237,8 +240,8 @@ void check_is_link_name() {
     tap::check(hls::is_link_name(name), name);
   }
   for (const std::string &name : {""s, "."s, ".."s, ".ts"s, "a/b"s, "a b"s, "a%20"s, "a\0"s, "\xC3\xA9"s,
-                                  "a+b"s,
-                                  "a?b"s, "a\\b"s, std::string(129, 'a'), std::string(100'000, 'a')}) {
+                                  "a+b"s, "a?b"s, "a\\b"s,
+                                  std::string(129, 'a'), std::string(100'000, 'a')}) {
     tap::check(!hls::is_link_name(name), "no name: " + tap::quoted(name.substr(0, 20)));
   }
 }

@@ -37,6 +37,25 @@ void check_against_oracle() {
   }
 }
 
+void check_positions() {
+  Relay relay;
+  const SpeltUrl &c = spelt_urls()[0];
+  for (const std::uint32_t parent : {0u, 1u, 0xFFu, 0x800000u, 0xFFFFFFu}) {
+    for (const std::uint64_t sequence : {std::uint64_t(0), std::uint64_t(9), std::uint64_t(10), UINT64_MAX}) {
+      for (const std::int32_t part : {-1, 0, 1, 10, INT32_MAX}) {
+        const Position at = {parent, sequence, part};
+        oracle::Parts parts = parts_of(c, relay.scope);
+        parts.at = {parent, sequence, part};
+        const std::string link = fresh_link(relay.scope, url_of(c.text), c.kind, &at);
+        tap::equal("a position", link, oracle::link("/hls", kSecret, parts));
+        hls::Link opened;
+        const hls::LinkState state = open(relay, request_of(link), opened);
+        tap::check(state == hls::LinkState::ok && opened.at && *opened.at == at, "opens to it: " + link);
+      }
+    }
+  }
+}
+
 // Python 3. MAC and keys as in test_link_mac.cpp and test_link_keys.cpp; the u, with b64 for
 // base64.urlsafe_b64encode without padding:
 //   record = b"\x10" + bytes([26]) + b"user:pw@[2001:db8::1]:8080" + bytes([10]) + b"/a//b%2Fc/"
@@ -61,9 +80,9 @@ void check_vectors() {
              fresh_link(relay.scope,
                         url_of("http://user:pw@[2001:db8::1]:8080/a//b%2Fc/seg%201.jpg?tok=A+B&x=/..//=="),
                         UriKind::segment, &at),
-             "/hls/media/AQVhbmltZQVzaG93AAE/seg_201.jpg.ts?u=EBp1c2VyOnB3QFsyMDAxOmRiODo6MV06ODA4MAovYS8vYiUy"
-             "RmMvAwtzZWclMjAxLmpwZ3Rvaz1BK0ImeD0vLi4vLz09&at=q83v.12345678901.2&end=2000000000&exp=1000043200"
-             "&sig=iRLKQd2EBxg6PDTfW2yzM2mg");
+             "/hls/media/AQVhbmltZQVzaG93AAE/seg_201.jpg.ts?u=EBp1c2VyOnB3QFsyMDAxOmRiODo6MV06ODA4MAovYS8v"
+             "YiUyRmMvAwtzZWclMjAxLmpwZ3Rvaz1BK0ImeD0vLi4vLz09&at=q83v.12345678901.2&end=2000000000"
+             "&exp=1000043200&sig=iRLKQd2EBxg6PDTfW2yzM2mg");
 }
 
 // RFC 3986 2.3 and the delimiters of path and query: safe in a line, quoted and unquoted.
@@ -82,8 +101,8 @@ void check_limits() {
   LinkWriter writer(relay.scope);
   auto written = [&](std::size_t size, std::size_t variables, const char *before, const char *behind) {
     const std::string beginning = "https://up.example/"s + before;
-    const Url url = url_of(beginning + std::string(size - beginning.size() - std::strlen(behind),
-                                                   'x') + behind);
+    const std::string filling(size - beginning.size() - std::strlen(behind), 'x');
+    const Url url = url_of(beginning + filling + behind);
     tap::equal("as long as wanted", static_cast<long long>(url.text().size()), static_cast<long long>(size));
     Windows out;
     bool ok = writer.write(out, url, UriKind::playlist, nullptr, std::string(variables, 'A'), true);
@@ -112,8 +131,8 @@ void check_limits() {
 // Distinct URLs, close to one another: all delimiters, escapes and empty parts in a few bytes.
 Url generated_url(std::mt19937 &random) {
   static const char *const kPieces[] = {"a", "b", "/", "//", "%2F", "%2f", ".", "..", ".ts", ".m3u8", "_",
-                                        "~", "+",
-                                        "%20", "=", "&", ";", "@", ":", "-", "A", "%", "?", "?", "/./", "[", "1"};
+                                        "~", "+", "%20", "=", "&", ";", "@", ":", "-", "A", "%", "?", "?",
+                                        "/./", "[", "1"};
   static const char *const kOrigins[] = {"http://h", "https://h", "http://h:80", "http://h:8", "http://a@h",
                                          "http://h.", "https://[::1]", "http://hh"};
   std::string text = kOrigins[random() % std::size(kOrigins)] + "/"s;
@@ -410,6 +429,7 @@ void check_expiry_of_parent() {
 
 #define TEST(name) void test_##name(void **) { check_##name(); TAP_FINISH(); }
 TEST(against_oracle)
+TEST(positions)
 TEST(vectors)
 TEST(bytes)
 TEST(limits)
@@ -427,9 +447,10 @@ TEST(expiry_of_parent)
 
 }  // namespace
 
-TAP_MAIN(cmocka_unit_test(test_against_oracle), cmocka_unit_test(test_vectors), cmocka_unit_test(test_bytes),
-         cmocka_unit_test(test_limits), cmocka_unit_test(test_injective),
-         cmocka_unit_test(test_same_resource), cmocka_unit_test(test_directories),
-         cmocka_unit_test(test_windows), cmocka_unit_test(test_output), cmocka_unit_test(test_hosts),
-         cmocka_unit_test(test_dead), cmocka_unit_test(test_position_parent), cmocka_unit_test(test_expiry),
-         cmocka_unit_test(test_expiry_by_stream), cmocka_unit_test(test_expiry_of_parent))
+TAP_MAIN(cmocka_unit_test(test_against_oracle), cmocka_unit_test(test_positions),
+         cmocka_unit_test(test_vectors), cmocka_unit_test(test_bytes), cmocka_unit_test(test_limits),
+         cmocka_unit_test(test_injective), cmocka_unit_test(test_same_resource),
+         cmocka_unit_test(test_directories), cmocka_unit_test(test_windows), cmocka_unit_test(test_output),
+         cmocka_unit_test(test_hosts), cmocka_unit_test(test_dead), cmocka_unit_test(test_position_parent),
+         cmocka_unit_test(test_expiry), cmocka_unit_test(test_expiry_by_stream),
+         cmocka_unit_test(test_expiry_of_parent))

@@ -1,5 +1,5 @@
-// How playlists are written: line ends, blanks, quotes, what RFC 8216bis section 4.1 and 4.2 forbid and players
-// read all the same; and the limits.
+// How playlists are written: line ends, blanks, quotes, what RFC 8216bis section 4.1 and 4.2 forbid and
+// players read all the same; and the limits.
 
 #include "playlist_fixture.h"
 
@@ -21,6 +21,12 @@ Case error(std::string name, std::string playlist, std::string wanted, RewriteEr
 }
 
 std::string x(std::size_t n) { return std::string(n, 'x'); }
+std::string repeated(std::string_view text, std::size_t times) {
+  std::string all;
+  while (times-- > 0) all += text;
+  return all;
+}
+
 std::string blanks(std::size_t n) { return std::string(n, ' '); }
 using namespace std::string_literals;
 
@@ -35,7 +41,8 @@ const std::vector<Case> kCases = {
     {"mixed line ends and blank lines", "#EXTM3U\r\r\n\n#EXT-X-TARGETDURATION:4\n\r\na.ts\r\r\nb.ts\n\r",
      "#EXTM3U\r\r\n\n#EXT-X-TARGETDURATION:4\n\r\n[media " UP "a.ts at=0]\r\r\n[media " UP "b.ts at=1]\n\r"},
     {"VT, FF, NEL, U+2028, FS, GS and RS end no line",
-     MEDIA "a\x0b\x0c\x1c\x1d\x1e\xC2\x85\xE2\x80\xA8" "b.ts\n#EXTINF:1,\x0bhttps://no.example/\xE2\x80\xA8https://no\n",
+     MEDIA "a\x0b\x0c\x1c\x1d\x1e\xC2\x85\xE2\x80\xA8" "b.ts\n#EXTINF:1,"
+           "\x0bhttps://no.example/\xE2\x80\xA8https://no\n",
      MEDIA "[media " UP "a%0B%0C%1C%1D%1E%C2%85%E2%80%A8" "b.ts at=0]\n"
            "#EXTINF:1,\x0bhttps://no.example/\xE2\x80\xA8https://no\n"},
     same("empty", ""),
@@ -56,14 +63,18 @@ const std::vector<Case> kCases = {
      "\n \t\n#EXTM3U\n#EXT-X-TARGETDURATION:4\n[media " UP "a.ts at=0]\n"},
     same("text behind EXTM3U", "#EXTM3U \t x=\"https://x.example/\n"),
     {"blanks around a URI line", MEDIA " \t a b.ts \t \n", MEDIA " \t [media " UP "a%20b.ts at=0] \t \n"},
-    {"blanks before '#'", "  #EXTM3U\n \t#EXT-X-MEDIA:URI=\"a.m3u8\"\n #EXT-X-STREAM-INF:BANDWIDTH=1\nb\n # no\n",
-     "  #EXTM3U\n \t#EXT-X-MEDIA:URI=\"[playlist " UP "a.m3u8]\"\n #EXT-X-STREAM-INF:BANDWIDTH=1\n[playlist " UP
+    {"blanks before '#'", "  #EXTM3U\n \t#EXT-X-MEDIA:URI=\"a.m3u8\"\n #EXT-X-STREAM-INF:BANDWIDTH=1\nb\n"
+     " # no\n",
+     "  #EXTM3U\n \t#EXT-X-MEDIA:URI=\"[playlist " UP "a.m3u8]\"\n #EXT-X-STREAM-INF:BANDWIDTH=1\n[playlist "
+     UP
      "b]\n # no\n"},
-    same("comments", "#\n##EXT-X-KEY:URI=\"a\"\n# EXT-X-KEY:URI=\"b\"\n#ext-x-key:URI=\"c\"\n#E\n#EX\n#EXT\n#EXT:\n"),
+    same("comments", "#\n##EXT-X-KEY:URI=\"a\"\n# EXT-X-KEY:URI=\"b\"\n#ext-x-key:URI=\"c\"\n#E\n#EX\n#EXT\n"
+         "#EXT:\n"),
 
     // Names of tags are exact.
     same("names that begin or end like a tag's",
-         MEDIA "#EXT-X-KEYS:URI=\"a\"\n#EXT-X-MEDIA-READY:URI=\"a\"\n#EXT-X-KE:URI=\"a\"\n#EXT-X-KEY2:URI=\"a\"\n"
+         MEDIA "#EXT-X-KEYS:URI=\"a\"\n#EXT-X-MEDIA-READY:URI=\"a\"\n#EXT-X-KE:URI=\"a\"\n"
+               "#EXT-X-KEY2:URI=\"a\"\n"
                "#XEXT-X-KEY:URI=\"a\"\n#EXT-X-KEY :URI=\"a\"\n#EXT-X-KEY,URI=\"a\"\n#EXT-X-KEY\tURI=\"a\"\n"
                "#EXT-X-Key:URI=\"a\"\n#EXT-X-KEY\n#EXT-X-KEY:\n"),
     {"blanks behind a tag's name", "#EXTM3U\n#EXT-X-ENDLIST \t \na.ts\n",
@@ -76,8 +87,10 @@ const std::vector<Case> kCases = {
      "#EXTM3U\n#EXT-X-MEDIA:NAME=\"a,URI='x',URI=y,b=\",GROUP-ID=\"URI=\",URI=\"a,b='c'.m3u8\"\n",
      "#EXTM3U\n#EXT-X-MEDIA:NAME=\"a,URI='x',URI=y,b=\",GROUP-ID=\"URI=\",URI=\"[playlist " UP
      "a,b='c'.m3u8]\"\n"},
-    {"names that end in URI", MEDIA "#EXT-X-DATERANGE:X-COM-URI=\"a\",X-ASSET-URI=\"b\",COM-X-URI=\"c\",URI=\"d\"\n",
-     MEDIA "#EXT-X-DATERANGE:X-COM-URI=\"a\",X-ASSET-URI=\"[playlist! " UP "b]\",COM-X-URI=\"c\",URI=\"d\"\n"},
+    {"names that end in URI", MEDIA "#EXT-X-DATERANGE:X-COM-URI=\"a\",X-ASSET-URI=\"b\",COM-X-URI=\"c\","
+     "URI=\"d\"\n",
+     MEDIA "#EXT-X-DATERANGE:X-COM-URI=\"a\",X-ASSET-URI=\"[playlist! " UP
+     "b]\",COM-X-URI=\"c\",URI=\"d\"\n"},
     same("lower-case attribute name", MEDIA "#EXT-X-MAP:uri=\"a.mp4\",Uri=\"b.mp4\"\n"),
     {"duplicate attributes: some players take the first, some the last",
      MEDIA "#EXT-X-MAP:URI=\"a.mp4\",URI=\"b.mp4\"\n",
@@ -96,7 +109,11 @@ const std::vector<Case> kCases = {
      MEDIA "#EXT-X-MAP:URI=\"a.mp4\"URI=\"b.mp4\"\n#EXT-X-MAP:A=1 URI=\"c.mp4\"\n",
      MEDIA "#EXT-X-MAP:URI=\"[media " UP "a.mp4]\"URI=\"[media " UP "b.mp4]\"\n"
            "#EXT-X-MAP:A=1 URI=\"[media " UP "c.mp4]\"\n"},
-    same("empty values", MEDIA "#EXT-X-MAP:URI=\"\"\n#EXT-X-MAP:URI=\n#EXT-X-MAP:URI= ,A=1\n#EXT-X-MAP:URI=\" \"\n"),
+    {"a value without a name", MEDIA "#EXT-X-MAP:=\"x\",URI=\"a\",=y\n", MEDIA "#EXT-X-MAP:=\"x\","
+     "URI=\"[media " UP
+     "a]\",=y\n"},
+    same("empty values", MEDIA "#EXT-X-MAP:URI=\"\"\n#EXT-X-MAP:URI=\n#EXT-X-MAP:URI= ,A=1\n"
+         "#EXT-X-MAP:URI=\" \"\n"),
     error("unterminated quote around a URI", MEDIA "#EXT-X-MAP:URI=\"a.mp4\n", MEDIA,
           RewriteError::unterminated_quote, 3),
     error("unterminated quote around the second URI", MEDIA "#EXT-X-MAP:URI=\"a.mp4\",URI=\"b.mp4\n",
@@ -131,18 +148,23 @@ const std::vector<Case> kCases = {
            "a.ts at=7]\n"},
     {"a giant EXT-X-STREAM-INF counts", "#EXT-X-STREAM-INF:" + x(kMaxLine) + "\na.ts\n",
      "#EXT-X-STREAM-INF:" + x(kMaxLine) + "\n[playlist " UP "a.ts]\n"},
-    {"a giant EXT-X-CONTENT-STEERING vanishes", MEDIA "#EXT-X-CONTENT-STEERING:" + x(2 * kMaxLine) + "\r\n#\n",
+    {"a giant EXT-X-CONTENT-STEERING vanishes",
+     MEDIA "#EXT-X-CONTENT-STEERING:" + x(2 * kMaxLine) + "\r\n#\n",
      MEDIA "#\n"},
-    error("a URI line over the limit", MEDIA "data:," + x(kMaxLine) + "\n", MEDIA, RewriteError::line_too_long, 3),
+    error("a URI line over the limit", MEDIA "data:," + x(kMaxLine) + "\n", MEDIA,
+          RewriteError::line_too_long, 3),
     error("a tag with URIs over the limit",
           MEDIA "#EXT-X-DATERANGE:ID=\"" + x(kMaxLine) + "\",X-ASSET-URI=\"a\"\n", MEDIA,
           RewriteError::line_too_long, 3),
-    error("a tag with URIs over the limit at the end of the playlist", MEDIA "#EXT-X-MAP:URI=\"" + x(kMaxLine),
+    error("a tag with URIs over the limit at the end of the playlist", MEDIA "#EXT-X-MAP:URI=\""
+          + x(kMaxLine),
           MEDIA, RewriteError::line_too_long, 3),
-    error("EXT-X-DEFINE over the limit", MEDIA "#EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"," + x(kMaxLine) + "\n", MEDIA,
+    error("EXT-X-DEFINE over the limit", MEDIA "#EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"," + x(kMaxLine) + "\n",
+          MEDIA,
           RewriteError::line_too_long, 3),
     same("data: URIs up to the limit", MEDIA "#EXT-X-MAP:URI=\"data:," + x(kMaxLine - 23) + "\"\n"),
-    error("data: URI one byte over the limit", MEDIA "#EXT-X-MAP:URI=\"data:," + x(kMaxLine - 22) + "\"\n", MEDIA,
+    error("data: URI one byte over the limit", MEDIA "#EXT-X-MAP:URI=\"data:," + x(kMaxLine - 22) + "\"\n",
+          MEDIA,
           RewriteError::line_too_long, 3),
     {"a line of just the limit",
      MEDIA "#EXT-X-MAP:URI=\"a\"," + x(kMaxLine - 19) + "\r\na\n",
@@ -152,25 +174,108 @@ const std::vector<Case> kCases = {
      MEDIA + blanks(kMaxLine - 4) + "[media " UP "a.ts at=0]\n"},
     error("more blanks than the limit before a URI", MEDIA + blanks(kMaxLine - 3) + "a.ts\n", MEDIA,
           RewriteError::line_too_long, 3),
-    error("something behind more blanks than the limit", MEDIA + blanks(2 * kMaxLine) + "#EXT-X-MAP:URI=\"a\"\n",
+    error("something behind more blanks than the limit",
+          MEDIA + blanks(2 * kMaxLine) + "#EXT-X-MAP:URI=\"a\"\n",
           MEDIA + blanks(2 * kMaxLine), RewriteError::line_too_long, 3),
     error("a URI over the limit before it is resolved", MEDIA + ("a/../" + x(kMaxUrl - 4)) + "\n", MEDIA,
           RewriteError::uri_too_long, 3),
+    error("a URI that is over the limit only before it is resolved", MEDIA + repeated("a/../",
+          kMaxUrl / 5) + "ab.ts\n",
+          MEDIA, RewriteError::uri_too_long, 3),
     error("a URI over the limit when it is resolved", MEDIA + x(kMaxUrl - 27) + "\n", MEDIA,
           RewriteError::uri_too_long, 3),
-    {"a URI of just the limit", MEDIA + x(kMaxUrl - 28) + "\n", MEDIA "[media " UP + x(kMaxUrl - 28) + " at=0]\n"},
+    {"a URI of just the limit", MEDIA + x(kMaxUrl - 28) + "\n", MEDIA "[media "
+     UP + x(kMaxUrl - 28) + " at=0]\n"},
     same("what is no URL over HTTP may be as long as a line",
-         MEDIA "data:," + x(kMaxLine - 6) + "\n#" + x(9) + "\nurn:" + x(kMaxUrl) + "\n#EXT-X-MAP:URI=\"#" + x(kMaxUrl) +
+         MEDIA "data:," + x(kMaxLine - 6) + "\n#" + x(9) + "\nurn:" + x(kMaxUrl) + "\n#EXT-X-MAP:URI=\"#"
+               + x(kMaxUrl) +
              "\"\n"),
-    error("one tag with too many URIs", MEDIA "#EXT-X-MAP:" + [] {
-      std::string list;
-      for (int i = 0; i < 17; ++i) list += "URI=\"a\",";
-      return list;
-    }() + "\n", MEDIA, RewriteError::too_many_uris, 3),
+    {"one tag with 16 URIs", MEDIA "#EXT-X-MAP:" + repeated("URI=\"a\",", 16) + "\n",
+     MEDIA "#EXT-X-MAP:" + repeated("URI=\"[media " UP "a]\",", 16) + "\n"},
+    error("one tag with too many URIs", MEDIA "#EXT-X-MAP:" + repeated("URI=\"a\",", 17) + "\n", MEDIA,
+          RewriteError::too_many_uris, 3),
     {"the line of an error counts every kind of line end", "#EXTM3U\n\n#\r\n#\r#\r\r#EXT-X-MAP:URI=\"a\n",
      "#EXTM3U\n\n#\r\n#\r#\r\r", RewriteError::unterminated_quote, 7},
 };
 
+/// Says that it is full once it holds `limit` bytes.
+class Limited : public hls::Output {
+public:
+  explicit Limited(std::size_t limit) : limit_(limit) { next_window(0); }
+  std::size_t size() const { return bytes_ + static_cast<std::size_t>(pos_ - window_.data()); }
+
+private:
+  void next_window(std::size_t) override {
+    if (pos_) bytes_ = size();
+    pos_ = window_.data();
+    end_ = pos_ + window_.size();
+    low_water_ = bytes_ + window_.size() > limit_ ? bytes_ + window_.size() - limit_ : 0;
+  }
+
+  std::size_t limit_, bytes_ = 0;
+  std::array<char, kMaxReserve> window_;
+};
+
+struct Stream {
+  fixture::Relay relay;
+  hls::LinkWriter links{relay.scope()};
+  hls::Url base;
+  hls::PlaylistRewriter rewriter{links, (hls::parse_url(UP "i.m3u8", base), base), ""};
+
+  std::size_t feed(std::string_view in, hls::Output &out) {
+    std::size_t size = in.size();
+    tap::check(rewriter.feed(in, out) == RewriteError::none, "no error");
+    return size - in.size();
+  }
+};
+
+// Memory stays bounded where nothing of a playlist is of interest, too.
+void check_full() {
+  Stream stream;
+  Limited out(20000);
+  std::string comments = repeated("# 0123456789\n", 100000);
+  std::size_t used = stream.feed(comments, out);
+  tap::check(used >= 20000 && used <= 20000 + 4096 + 13, "stops soon after the output is full");
+  tap::equal("at a line boundary", static_cast<long long>(used % 13), 0);
+  tap::equal("what was used is written", static_cast<long long>(out.size()), static_cast<long long>(used));
+
+  Stream lines;
+  Limited none(0);
+  tap::equal("one line at a time", static_cast<long long>(lines.feed("a.ts\nb.ts\n", none)), 5);
+}
+
+void test_full(void **) {
+  check_full();
+  TAP_FINISH();
+}
+
+// What need not be held goes on at once.
+void check_passing() {
+  Stream stream;
+  Limited out(1000000);
+  std::size_t written = 0;
+  auto passed = [&](std::string_view piece) {
+    stream.feed(piece, out);
+    std::size_t before = written;
+    written = out.size();
+    return static_cast<long long>(written - before);
+  };
+  tap::equal("a comment", passed("# 0123456789"), 12);
+  tap::equal("more of it", passed("0123456789"), 10);
+  tap::equal("an unknown tag", passed("\n#EXT-X-UNKNOWN:"), 16);
+  tap::equal("a name that may be one", passed("\n#EXT-X-ENDLIST"), 1);
+  tap::equal("a name that is none", passed("S:"), 16);
+  tap::equal("a tag that is known", passed("\n#EXTINF:"), 1);
+  tap::equal("its end", passed("9,"), 0);
+  tap::equal("the line's end", passed("\n"), 11);
+  tap::equal("a URI", passed("a"), 0);
+}
+
+void test_passing(void **) {
+  check_passing();
+  TAP_FINISH();
+}
+
 }  // namespace
 
-int main() { return fixture::run(kCases); }
+int main() { return fixture::run(kCases, {cmocka_unit_test(test_full), cmocka_unit_test(test_passing)}); }

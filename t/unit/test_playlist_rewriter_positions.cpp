@@ -1,5 +1,5 @@
-// Where a segment or part stands: its media sequence number (RFC 8216bis 4.4.3.2) and part index (4.4.4.9), by
-// which its successor is found when its URL has died.
+// Where a segment or part stands: its media sequence number (RFC 8216bis 4.4.3.2) and part index (4.4.4.9),
+// by which its successor is found when its URL has died.
 
 #include "playlist_fixture.h"
 
@@ -11,7 +11,8 @@ namespace {
 #define MEDIA "#EXTM3U\n#EXT-X-TARGETDURATION:4\n"
 
 const std::vector<Case> kCases = {
-    {"4.4.3.2 counts from 0", MEDIA "a.ts\nb.ts\n", MEDIA "[media " UP "a.ts at=0]\n[media " UP "b.ts at=1]\n"},
+    {"4.4.3.2 counts from 0", MEDIA "a.ts\nb.ts\n",
+     MEDIA "[media " UP "a.ts at=0]\n[media " UP "b.ts at=1]\n"},
     {"4.4.3.2 counts from EXT-X-MEDIA-SEQUENCE", MEDIA "#EXT-X-MEDIA-SEQUENCE: 41 \na.ts\nb.ts\n",
      MEDIA "#EXT-X-MEDIA-SEQUENCE: 41 \n[media " UP "a.ts at=41]\n[media " UP "b.ts at=42]\n"},
     {"4.4.3.2 EXT-X-MEDIA-SEQUENCE must stand before the first segment",
@@ -20,11 +21,15 @@ const std::vector<Case> kCases = {
     {"4.4.3.2 no number", MEDIA "#EXT-X-MEDIA-SEQUENCE:x\na.ts\n",
      MEDIA "#EXT-X-MEDIA-SEQUENCE:x\n[media " UP "a.ts at=0]\n"},
     {"4.4.3.2 the largest number", MEDIA "#EXT-X-MEDIA-SEQUENCE:18446744073709551614\na.ts\nb.ts\nc.ts\n",
-     MEDIA "#EXT-X-MEDIA-SEQUENCE:18446744073709551614\n[media " UP "a.ts at=18446744073709551614]\n[media " UP
+     MEDIA "#EXT-X-MEDIA-SEQUENCE:18446744073709551614\n[media " UP "a.ts at=18446744073709551614]\n[media "
+           UP
            "b.ts at=18446744073709551615]\n[media " UP "c.ts at=18446744073709551615]\n"},
+    {"4.4.3.2 one more than the largest number", MEDIA "#EXT-X-MEDIA-SEQUENCE:18446744073709551616\na.ts\n",
+     MEDIA "#EXT-X-MEDIA-SEQUENCE:18446744073709551616\n[media " UP "a.ts at=18446744073709551615]\n"},
     {"4.4.3.2 numbers beyond 64 bits", MEDIA "#EXT-X-MEDIA-SEQUENCE:99999999999999999999999\na.ts\n",
      MEDIA "#EXT-X-MEDIA-SEQUENCE:99999999999999999999999\n[media " UP "a.ts at=18446744073709551615]\n"},
-    {"4.4.5.2 EXT-X-SKIP stands for segments", MEDIA "#EXT-X-MEDIA-SEQUENCE:10\n#EXT-X-SKIP:SKIPPED-SEGMENTS=5\na.ts\n",
+    {"4.4.5.2 EXT-X-SKIP stands for segments", MEDIA "#EXT-X-MEDIA-SEQUENCE:10\n"
+     "#EXT-X-SKIP:SKIPPED-SEGMENTS=5\na.ts\n",
      MEDIA "#EXT-X-MEDIA-SEQUENCE:10\n#EXT-X-SKIP:SKIPPED-SEGMENTS=5\n[media " UP "a.ts at=15]\n"},
     {"4.4.5.2 EXT-X-SKIP before EXT-X-MEDIA-SEQUENCE",
      MEDIA "#EXT-X-SKIP:SKIPPED-SEGMENTS=5\n#EXT-X-MEDIA-SEQUENCE:10\na.ts\n",
@@ -43,16 +48,21 @@ const std::vector<Case> kCases = {
     {"4.4.4.9 parts belong to the segment behind them",
      MEDIA "#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-PART:URI=\"7.0\"\n#EXT-X-PART:URI=\"7.1\"\n#EXTINF:4,\n7.ts\n"
            "#EXT-X-PART:URI=\"8.0\"\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"8.1\"\n",
-     MEDIA "#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-PART:URI=\"[media " UP "7.0 at=7.0]\"\n#EXT-X-PART:URI=\"[media " UP
+     MEDIA "#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-PART:URI=\"[media " UP "7.0 at=7.0]\"\n#EXT-X-PART:URI=\"[media "
+           UP
            "7.1 at=7.1]\"\n#EXTINF:4,\n[media " UP "7.ts at=7]\n#EXT-X-PART:URI=\"[media " UP
            "8.0 at=8.0]\"\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"[media " UP "8.1 at=8.1]\"\n"},
     {"4.4.4.9 byte-range parts count without a position",
-     MEDIA "#EXT-X-PART:URI=\"s\",BYTERANGE=\"9@0\"\n#EXT-X-PART:BYTERANGE=\"9\",URI=\"s\"\n#EXT-X-PART:URI=\"p\"\n",
-     MEDIA "#EXT-X-PART:URI=\"[media " UP "s]\",BYTERANGE=\"9@0\"\n#EXT-X-PART:BYTERANGE=\"9\",URI=\"[media " UP
+     MEDIA "#EXT-X-PART:URI=\"s\",BYTERANGE=\"9@0\"\n#EXT-X-PART:BYTERANGE=\"9\",URI=\"s\"\n"
+           "#EXT-X-PART:URI=\"p\"\n",
+     MEDIA "#EXT-X-PART:URI=\"[media " UP "s]\",BYTERANGE=\"9@0\"\n#EXT-X-PART:BYTERANGE=\"9\",URI=\"[media "
+           UP
            "s]\"\n#EXT-X-PART:URI=\"[media " UP "p at=0.2]\"\n"},
     {"4.4.5.3 the hint gets the position of the next part, each time it is read",
-     MEDIA "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"p\"\n#EXT-X-PRELOAD-HINT:TYPE=MAP,URI=\"m\"\n#EXT-X-PART:URI=\"p\"\n",
-     MEDIA "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"[media " UP "p at=0.0]\"\n#EXT-X-PRELOAD-HINT:TYPE=MAP,URI=\"[media "
+     MEDIA "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"p\"\n#EXT-X-PRELOAD-HINT:TYPE=MAP,URI=\"m\"\n"
+           "#EXT-X-PART:URI=\"p\"\n",
+     MEDIA "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"[media " UP "p at=0.0]\"\n#EXT-X-PRELOAD-HINT:TYPE=MAP,"
+           "URI=\"[media "
            UP "m]\"\n#EXT-X-PART:URI=\"[media " UP "p at=0.0]\"\n"},
     {"4.4.5.3 byte-range hints",
      MEDIA "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"p\",BYTERANGE-START=9\n"
@@ -61,7 +71,8 @@ const std::vector<Case> kCases = {
            "#EXT-X-PRELOAD-HINT:BYTERANGE-LENGTH=9,TYPE=PART,URI=\"[media " UP "p]\"\n"},
     {"4.4.5.3 hints of other types have no position",
      MEDIA "#EXT-X-PRELOAD-HINT:TYPE=KEY,URI=\"k\"\n#EXT-X-PRELOAD-HINT:URI=\"o\"\n",
-     MEDIA "#EXT-X-PRELOAD-HINT:TYPE=KEY,URI=\"[media " UP "k]\"\n#EXT-X-PRELOAD-HINT:URI=\"[media " UP "o]\"\n"},
+     MEDIA "#EXT-X-PRELOAD-HINT:TYPE=KEY,URI=\"[media " UP "k]\"\n#EXT-X-PRELOAD-HINT:URI=\"[media "
+           UP "o]\"\n"},
     {"prefetched segments have no position and do not count", MEDIA "#EXT-X-PREFETCH:n.ts\na.ts\n",
      MEDIA "#EXT-X-PREFETCH:[media " UP "n.ts]\n[media " UP "a.ts at=0]\n"},
     {"images have one", MEDIA "#EXT-X-IMAGES-ONLY\n#EXT-X-MEDIA-SEQUENCE:3\na.jpg\n",
@@ -89,16 +100,18 @@ void test_parent(void **) {
   TAP_FINISH();
 }
 
-// RFC 8216bis 6.2.5.1: the part that a delta update lists is the one that the full playlist hinted at, and the
-// segments that both list have equal links.
+// RFC 8216bis 6.2.5.1: the part that a delta update lists is the one that the full playlist hinted at, and
+// the segments that both list have equal links.
 void check_delta_update() {
   const std::string base = UP "ll.m3u8";
-  std::string before = rewritten("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:100\n#EXT-X-MAP:URI=\"i.mp4\"\n"
+  std::string before = rewritten("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:100\n"
+      "#EXT-X-MAP:URI=\"i.mp4\"\n"
                                  "100.mp4\n101.mp4\n102.mp4\n#EXT-X-PART:URI=\"103.0.mp4\"\n"
                                  "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"103.1.mp4\"\n", base);
   std::string after = rewritten("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:101\n"
                                 "#EXT-X-SKIP:SKIPPED-SEGMENTS=1\n102.mp4\n#EXT-X-PART:URI=\"103.0.mp4\"\n"
-                                "#EXT-X-PART:URI=\"103.1.mp4\"\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"103.2.mp4\"\n",
+                                "#EXT-X-PART:URI=\"103.1.mp4\"\n#EXT-X-PRELOAD-HINT:TYPE=PART,"
+                                "URI=\"103.2.mp4\"\n",
                                 base);
   for (std::string_view name : {"/102.mp4?", "/103.0.mp4?", "/103.1.mp4?"}) {
     auto link = [name](const std::string &text) {

@@ -74,7 +74,8 @@ const std::vector<Case> kCases = {
     map("brackets", "a[1].ts", UP "a[1].ts"),
     map("double slashes", "dir//x.ts", UP "dir//x.ts"),
     map("a URL in the path", "p/https://o.example//x.ts", UP "p/https://o.example//x.ts"),
-    map("Kodi's options are part of the URL", "s.ts|User-Agent=a&Referer=b", UP "s.ts%7CUser-Agent=a&Referer=b"),
+    map("Kodi's options are part of the URL", "s.ts|User-Agent=a&Referer=b",
+        UP "s.ts%7CUser-Agent=a&Referer=b"),
     map("controls are escaped", "a\tb\x7f.ts", UP "a%09b%7F.ts"),
     map("a tab does not hide a scheme", "ht\ttps://x.example/a", UP "ht%09tps://x.example/a"),
     map("backslashes are no slashes", "\\\\h.example\\a", UP "%5C%5Ch.example%5Ca"),
@@ -109,20 +110,25 @@ void check_same_link() {
   constexpr std::string_view base = UP "index.m3u8";
   std::string link = link_of("seg.mp4?a=1", base, MEDIA);
   for (std::string_view reference : {"./seg.mp4?a=1", "../ch1/seg.mp4?a=1", "/live/ch1/seg.mp4?a=1",
-                                     "//UP.example/live/ch1/seg.mp4?a=1", "HTTPS://up.EXAMPLE/live/ch1/seg.mp4?a=1#f"}) {
+                                     "//UP.example/live/ch1/seg.mp4?a=1",
+                                     "HTTPS://up.EXAMPLE/live/ch1/seg.mp4?a=1#f"}) {
     tap::equal(std::string(reference), link_of(reference, base, MEDIA), link);
   }
-  tap::equal("another playlist", link_of("../ch1/seg.mp4?a=1", "https://up.example/live/ch2/b.m3u8?x", "#EXTM3U\n"),
+  tap::equal("another playlist", link_of("../ch1/seg.mp4?a=1", "https://up.example/live/ch2/b.m3u8?x",
+             "#EXTM3U\n"),
              link);
-  tap::equal("behind other lines", link_of("seg.mp4?a=1", base, MEDIA "https://o.example/1.mp4\nx/y/z.mp4\n"), link);
+  tap::equal("behind other lines", link_of("seg.mp4?a=1", base, MEDIA "https://o.example/1.mp4\nx/y/z.mp4\n"),
+             link);
 
   std::set<std::string> links;
   const std::string_view different[] = {
-      "a.mp4", "a.mp4?", "a.mp4?b", "a.mp4?b=", "A.mp4", "b/a.mp4", "b//a.mp4", "a%2Emp4", "http://up.example/live/ch1/a.mp4",
+      "a.mp4", "a.mp4?", "a.mp4?b", "a.mp4?b=", "A.mp4", "b/a.mp4", "b//a.mp4", "a%2Emp4",
+      "http://up.example/live/ch1/a.mp4",
       "https://up.example:8443/live/ch1/a.mp4", "https://u@up.example/live/ch1/a.mp4", "//a.example/a.mp4",
       "//b.example/a.mp4", "a.mp4/", "a,mp4", "a%2Cmp4", "a", "a.", "?a.mp4", "/a.mp4"};
   for (std::string_view reference : different) links.insert(link_of(reference, base, MEDIA));
-  tap::equal("different URLs", static_cast<long long>(links.size()), static_cast<long long>(std::size(different)));
+  tap::equal("different URLs", static_cast<long long>(links.size()),
+             static_cast<long long>(std::size(different)));
 }
 
 void test_same_link(void **) {
@@ -133,12 +139,16 @@ void test_same_link(void **) {
 // One upstream URL has one link under every tag that may name it.
 void check_tags_agree() {
   const char *pairs[][3] = {
-      {"EXT-X-PRELOAD-HINT and EXT-X-PART", "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"p\"\n", "#EXT-X-PART:URI=\"p\"\n"},
-      {"EXT-X-PRELOAD-HINT and EXT-X-MAP", "#EXT-X-PRELOAD-HINT:TYPE=MAP,URI=\"m\"\n", "#EXT-X-MAP:URI=\"m\"\n"},
-      {"EXT-X-PRELOAD-HINT and EXT-X-KEY", "#EXT-X-PRELOAD-HINT:TYPE=KEY,URI=\"k\"\n", "#EXT-X-KEY:URI=\"k\"\n"},
+      {"EXT-X-PRELOAD-HINT and EXT-X-PART", "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"p\"\n",
+       "#EXT-X-PART:URI=\"p\"\n"},
+      {"EXT-X-PRELOAD-HINT and EXT-X-MAP", "#EXT-X-PRELOAD-HINT:TYPE=MAP,URI=\"m\"\n",
+       "#EXT-X-MAP:URI=\"m\"\n"},
+      {"EXT-X-PRELOAD-HINT and EXT-X-KEY", "#EXT-X-PRELOAD-HINT:TYPE=KEY,URI=\"k\"\n",
+       "#EXT-X-KEY:URI=\"k\"\n"},
       {"EXT-X-SESSION-KEY and EXT-X-KEY", "#EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"k\"\n",
        "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n"},
-      {"EXT-X-RENDITION-REPORT and EXT-X-MEDIA", "#EXT-X-RENDITION-REPORT:URI=\"r\"\n", "#EXT-X-MEDIA:URI=\"r\"\n"},
+      {"EXT-X-RENDITION-REPORT and EXT-X-MEDIA", "#EXT-X-RENDITION-REPORT:URI=\"r\"\n",
+       "#EXT-X-MEDIA:URI=\"r\"\n"},
       {"X-URI and X-ASSET-LIST", "#EXT-X-DATERANGE:X-URI=\"l\"\n", "#EXT-X-DATERANGE:X-ASSET-LIST=\"l\"\n"},
       {"X-URI and X-ASSET-URI", "#EXT-X-DATERANGE:X-URI=\"l\"\n", "#EXT-X-DATERANGE:X-ASSET-URI=\"l\"\n"},
       {"EXT-X-MAP and a byte-range segment", "#EXT-X-MAP:URI=\"f.mp4\"\n",
@@ -152,7 +162,8 @@ void check_tags_agree() {
   };
   for (const auto &pair : pairs) tap::equal(pair[0], last_link(pair[1]), last_link(pair[2]));
   std::string line = last_link("#EXT-X-STREAM-INF:BANDWIDTH=1\nr\n");
-  tap::equal("EXT-X-RENDITION-REPORT and EXT-X-STREAM-INF", last_link("#EXT-X-RENDITION-REPORT:URI=\"r\"\n"), line);
+  tap::equal("EXT-X-RENDITION-REPORT and EXT-X-STREAM-INF", last_link("#EXT-X-RENDITION-REPORT:URI=\"r\"\n"),
+             line);
 }
 
 void test_tags_agree(void **) {
@@ -160,7 +171,7 @@ void test_tags_agree(void **) {
   TAP_FINISH();
 }
 
-// Safe in quotes, without quotes and as a line; shorter than ffmpeg's 4096 bytes for what is shorter upstream.
+// Safe in quotes, without quotes and as a line; and shorter than ffmpeg's 4096 bytes.
 void check_form() {
   std::string reference = "\xC3\xA9 {$}|'(),;:@[]!*&=+$~%20%2f\\^`<>.mp4?q={$}\"";
   Case c{"", MEDIA + reference + "\n#EXT-X-PREFETCH:" + reference + "\n", ""};
@@ -185,7 +196,8 @@ void check_path() {
     fixture::Relay relay;
     relay.scope().media_exp = exp;
     hls::LinkWriter links(relay.scope());
-    std::string out = fixture::rewrite(links, Case{"", std::string(MEDIA) + lines + "a.ts?token=1\n", ""}, {}).bytes;
+    std::string out = fixture::rewrite(links, Case{"", std::string(MEDIA) + lines + "a.ts?token=1\n", ""},
+        {}).bytes;
     std::size_t at = out.rfind("/hls/");
     return out.substr(at, out.find('?', at) - at);
   };
@@ -208,7 +220,8 @@ void check_idempotent() {
   Case once{"", MEDIA "#EXT-X-DATERANGE:X-ASSET-URI=\"a\"\n", ""};
   Case twice{"", fixture::rewrite(once).bytes, ""};
   tap::equal("twice", fixture::rewrite(twice).bytes, twice.playlist);
-  Case ours{"", MEDIA "https://proxy.example/hls/media/x/a.ts?u=1\n#EXT-X-MAP:URI=\"https://proxy.example/hls/"
+  Case ours{"", MEDIA "https://proxy.example/hls/media/x/a.ts?u=1\n"
+      "#EXT-X-MAP:URI=\"https://proxy.example/hls/"
                       "playlist/x/a.m3u8\"\n", ""};
   tap::equal("links of ours", fixture::rewrite(ours).bytes, ours.playlist);
 

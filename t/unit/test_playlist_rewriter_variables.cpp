@@ -66,7 +66,8 @@ const std::vector<Case> kCases = {
     unknown("4.4.2.3 a definition stands before its use", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n",
             "{$a}\n" DEFINE("a", "x")),
     same("4.3 unknown variable where no URI is rewritten",
-         MEDIA "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://{$a}\",KEYFORMAT=\"com.apple.streamingkeydelivery\"\n"
+         MEDIA "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://{$a}\","
+               "KEYFORMAT=\"com.apple.streamingkeydelivery\"\n"
                "#EXT-X-SESSION-DATA:DATA-ID=\"{$b}\",VALUE=\"{$c}\"\n"),
     same("a reference that expands to another scheme, or to nothing, stays as it was",
          DEFINE("a", "data:,") DEFINE("b", "") MEDIA "{$a}x\n#EXT-X-MAP:URI=\"{$b}\"\n"),
@@ -76,14 +77,20 @@ const std::vector<Case> kCases = {
      "#EXT-X-KEY:METHOD=AES-128,URI=\"k\",KEYFORMAT=\"{$a}\"\n",
      DEFINE("a", "identity") MEDIA "#EXT-X-KEY:METHOD=AES-128,URI=\"[media " UP "k]\",KEYFORMAT=\"{$a}\"\n"},
 
+    {"4.4.4.4 KEYFORMAT with an unknown variable", MEDIA "#EXT-X-KEY:METHOD=AES-128,KEYFORMAT=\"{$a}\","
+     "URI=\"k\"\n",
+     MEDIA "#EXT-X-KEY:METHOD=AES-128,KEYFORMAT=\"{$a}\",URI=\"[media " UP "k]\"\n"},
+
     // Definitions.
     {"4.4.2.3 VALUE may use earlier variables",
      DEFINE("a", "x") DEFINE("b", "{$a}{$a}") DEFINE("a", "y") MEDIA "{$a}{$b}\n",
      DEFINE("a", "x") DEFINE("b", "{$a}{$a}") DEFINE("a", "y") MEDIA "[media " UP "yxx at=0]\n"},
     unknown("4.4.2.3 VALUE with an unknown variable defines nothing", DEFINE("b", "{$a}") MEDIA, "{$b}\n"),
     unknown("4.4.2.3 NAME without VALUE defines nothing", "#EXT-X-DEFINE:NAME=\"a\"\n" MEDIA, "{$a}\n"),
-    unknown("4.4.2.3 a name of other characters defines nothing", DEFINE("a.b", "x") DEFINE("", "x") MEDIA, "{$a}\n"),
-    {"4.4.2.3 blanks, order and other attributes", "#EXT-X-DEFINE: VALUE = \"x,y\" ,X=1, NAME = \"a\"\n" MEDIA "{$a}\n",
+    unknown("4.4.2.3 a name of other characters defines nothing", DEFINE("a.b", "x") DEFINE("", "x") MEDIA,
+            "{$a}\n"),
+    {"4.4.2.3 blanks, order and other attributes", "#EXT-X-DEFINE: VALUE = \"x,y\" ,X=1, NAME = \"a\"\n"
+     MEDIA "{$a}\n",
      "#EXT-X-DEFINE: VALUE = \"x,y\" ,X=1, NAME = \"a\"\n" MEDIA "[media " UP "x,y at=0]\n"},
 
     // IMPORT.
@@ -91,7 +98,8 @@ const std::vector<Case> kCases = {
                 MEDIA "#EXT-X-DEFINE:IMPORT=\"a\"\n{$a}.ts\n",
                 MEDIA "#EXT-X-DEFINE:IMPORT=\"a\"\n[media https://o.example/p.ts at=0]\n"},
                {{"a", "https://o.example/p"}, {"b", "y"}}),
-    inheriting(unknown("4.4.2.3 what is not imported is unknown", MEDIA "#EXT-X-DEFINE:IMPORT=\"a\"\n", "{$b}\n"),
+    inheriting(unknown("4.4.2.3 what is not imported is unknown", MEDIA "#EXT-X-DEFINE:IMPORT=\"a\"\n",
+               "{$b}\n"),
                {{"a", "x"}, {"b", "y"}}),
     inheriting(unknown("4.4.2.3 IMPORT of what the multivariant playlist did not define",
                        MEDIA "#EXT-X-DEFINE:IMPORT=\"c\"\n", "{$c}\n"), {{"a", "x"}}),
@@ -106,21 +114,29 @@ const std::vector<Case> kCases = {
     with_base({"4.4.2.3 QUERYPARAM without a value", MEDIA "#EXT-X-DEFINE:QUERYPARAM=\"tok\"\nx{$tok}\n",
                MEDIA "#EXT-X-DEFINE:NAME=\"tok\",VALUE=\"\"\n[media " UP "x at=0]\n"},
               UP "index.m3u8?tok"),
-    unknown("4.4.2.3 QUERYPARAM that is not in the query", MEDIA "#EXT-X-DEFINE:QUERYPARAM=\"a\"\n", "{$a}\n"),
-    same("4.4.2.3 QUERYPARAM that is not in the query and not used", MEDIA "#EXT-X-DEFINE:QUERYPARAM=\"a\"\n"),
+    unknown("4.4.2.3 QUERYPARAM that is not in the query",
+            MEDIA "#EXT-X-DEFINE:QUERYPARAM=\"a\"\n", "{$a}\n"),
+    same("4.4.2.3 QUERYPARAM that is not in the query and not used",
+         MEDIA "#EXT-X-DEFINE:QUERYPARAM=\"a\"\n"),
     with_base(unknown("QUERYPARAM with a quote would end the value", MEDIA "#EXT-X-DEFINE:QUERYPARAM=\"a\"\n",
                       "{$a}\n"), UP "i?a=x%22,B=%22"),
-    with_base(unknown("QUERYPARAM with a line end would begin a line", MEDIA "#EXT-X-DEFINE:QUERYPARAM=\"a\"\n",
+    with_base(unknown("QUERYPARAM with a line end would begin a line",
+              MEDIA "#EXT-X-DEFINE:QUERYPARAM=\"a\"\n",
                       "{$a}\n"), UP "i?a=x%0Ahttps://o.example"),
-    with_base(unknown("QUERYPARAM with CR", MEDIA "#EXT-X-DEFINE:QUERYPARAM=\"a\"\n", "{$a}\n"), UP "i?a=%0d"),
-    with_base(unknown("QUERYPARAM with NUL", MEDIA "#EXT-X-DEFINE:QUERYPARAM=\"a\"\n", "{$a}\n"), UP "i?a=%00"),
+    with_base(unknown("QUERYPARAM with CR", MEDIA "#EXT-X-DEFINE:QUERYPARAM=\"a\"\n", "{$a}\n"),
+              UP "i?a=%0d"),
+    with_base(unknown("QUERYPARAM with DEL", MEDIA "#EXT-X-DEFINE:QUERYPARAM=\"a\"\n", "{$a}\n"),
+              UP "i?a=%7F"),
+    with_base(unknown("QUERYPARAM with NUL", MEDIA "#EXT-X-DEFINE:QUERYPARAM=\"a\"\n", "{$a}\n"),
+              UP "i?a=%00"),
     with_base(unknown("QUERYPARAM with a reference: as VALUE it would be expanded",
                       DEFINE("b", "y") MEDIA "#EXT-X-DEFINE:QUERYPARAM=\"a\"\n", "{$a}\n"), UP "i?a={$b}"),
 
     // What children get.
     {"multivariant: children get what is defined so far, media does not",
      "#EXTM3U\n#EXT-X-MEDIA:URI=\"0\"\n" DEFINE("a", "x") "#EXT-X-STREAM-INF:BANDWIDTH=1\n{$a}\n"
-     "#EXT-X-DEFINE:QUERYPARAM=\"tok\"\n#EXT-X-MEDIA:URI=\"2\"\n#EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"{$a}\"\n"
+     "#EXT-X-DEFINE:QUERYPARAM=\"tok\"\n#EXT-X-MEDIA:URI=\"2\"\n#EXT-X-SESSION-KEY:METHOD=AES-128,"
+     "URI=\"{$a}\"\n"
      "stray\n",
      "#EXTM3U\n#EXT-X-MEDIA:URI=\"[playlist " UP "0]\"\n" DEFINE("a", "x")
      "#EXT-X-STREAM-INF:BANDWIDTH=1\n[playlist " UP "x v=a:x]\n" DEFINE("tok", "A/B")
@@ -128,7 +144,8 @@ const std::vector<Case> kCases = {
      UP "x]\"\n[playlist " UP "stray v=a:x,tok:A/B]\n"},
     inheriting({"a media playlist hands on what it got, not what it defines",
                 MEDIA "#EXT-X-DEFINE:IMPORT=\"a\"\n" DEFINE("c", "z")
-                "#EXT-X-RENDITION-REPORT:URI=\"{$c}\"\n#EXT-X-DATERANGE:X-ASSET-URI=\"{$a}\"\n#EXTINF:4,\n{$a}\n",
+                "#EXT-X-RENDITION-REPORT:URI=\"{$c}\"\n#EXT-X-DATERANGE:X-ASSET-URI=\"{$a}\"\n#EXTINF:4,\n"
+                "{$a}\n",
                 MEDIA "#EXT-X-DEFINE:IMPORT=\"a\"\n" DEFINE("c", "z")
                 "#EXT-X-RENDITION-REPORT:URI=\"[playlist " UP "z v=a:x,b:y]\"\n"
                 "#EXT-X-DATERANGE:X-ASSET-URI=\"[playlist! " UP "x v=a:x,b:y]\"\n#EXTINF:4,\n[media " UP
@@ -142,16 +159,19 @@ const std::vector<Case> kCases = {
                 "#EXTM3U\n#EXT-X-MEDIA:URI=\"[playlist " UP "0]\"\n" DEFINE("c", "z")
                 "#EXT-X-MEDIA:URI=\"[playlist " UP "1 v=c:z]\"\n"},
                {{"a", "x"}}),
-    {"plain lines may be playlists", DEFINE("a", "x") "{$a}\n", DEFINE("a", "x") "[playlist " UP "x v=a:x]\n"},
+    {"plain lines may be playlists", DEFINE("a", "x") "{$a}\n",
+     DEFINE("a", "x") "[playlist " UP "x v=a:x]\n"},
 
     // Limits. 1536 bytes in base64url are 2048 characters; name and value have a length of one or two bytes.
-    {"variables up to the limit", "#EXT-X-DEFINE:NAME=\"z\",VALUE=\"" + x(1532) + "\"\n#EXT-X-STREAM-INF\na\n",
+    {"variables up to the limit",
+     "#EXT-X-DEFINE:NAME=\"z\",VALUE=\"" + x(1532) + "\"\n#EXT-X-STREAM-INF\na\n",
      "#EXT-X-DEFINE:NAME=\"z\",VALUE=\"" + x(1532) + "\"\n#EXT-X-STREAM-INF\n[playlist " UP "a]\n"},
     {"variables over the limit", "#EXTM3U\n#EXT-X-DEFINE:NAME=\"z\",VALUE=\"" + x(1533) + "\"\n", "#EXTM3U\n",
      RewriteError::too_many_variables, 2},
     {"variables that double with every line",
      DEFINE("a", "xxxxxxxxxxxxxxxx") + repeated(DEFINE("a", "{$a}{$a}"), 6) + DEFINE("a", "{$a}{$a}"),
-     DEFINE("a", "xxxxxxxxxxxxxxxx") + repeated(DEFINE("a", "{$a}{$a}"), 6), RewriteError::too_many_variables, 8},
+     DEFINE("a", "xxxxxxxxxxxxxxxx") + repeated(DEFINE("a", "{$a}{$a}"), 6), RewriteError::too_many_variables,
+         8},
     {"imported and own variables count together",
      MEDIA "#EXT-X-DEFINE:IMPORT=\"a\"\n#EXT-X-DEFINE:NAME=\"b\",VALUE=\"" + x(800) + "\"\n",
      MEDIA "#EXT-X-DEFINE:IMPORT=\"a\"\n", RewriteError::too_many_variables, 4,
@@ -163,8 +183,12 @@ const std::vector<Case> kCases = {
     {"URIs of one tag that together expand beyond a line: 1500 times 11, but not 10",
      "#EXT-X-DEFINE:NAME=\"z\",VALUE=\"" + x(1500) + "\"\n#EXT-X-MAP:" + repeated("URI=\"data:{$z}\",", 10) +
          "\n#EXT-X-MAP:" + repeated("URI=\"data:{$z}\",", 11) + "\n",
-     "#EXT-X-DEFINE:NAME=\"z\",VALUE=\"" + x(1500) + "\"\n#EXT-X-MAP:" + repeated("URI=\"data:{$z}\",", 10) + "\n",
+     "#EXT-X-DEFINE:NAME=\"z\",VALUE=\"" + x(1500) + "\"\n#EXT-X-MAP:" + repeated("URI=\"data:{$z}\",",
+     10) + "\n",
      RewriteError::uri_too_long, 3},
+    {"the limit of one line is not that of the playlist",
+     DEFINE("a", "urn:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx") + repeated("{$a}{$a}{$a}{$a}{$a}\n", 100),
+     DEFINE("a", "urn:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx") + repeated("{$a}{$a}{$a}{$a}{$a}\n", 100)},
     {"NUL from a variable", DEFINE("a", "x\0") MEDIA "{$a}\n"s,
      DEFINE("a", "x\0") MEDIA ""s, RewriteError::nul_in_uri, 4},
 };

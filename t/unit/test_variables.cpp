@@ -69,7 +69,8 @@ void check_define() {
   tap::check(v.define("a", "") && v.define("b", std::string(1529, 'x')), "room again");
 
   for (std::string_view name : {"a", "A-Z_09", "-"}) tap::check(Variables::is_name(name), name);
-  for (std::string_view name : {"", "a b", "a.b", "\xC3\xA9", "a\n"}) tap::check(!Variables::is_name(name), name);
+  for (std::string_view name : {"", "a b", "a.b", "\xC3\xA9", "a\n"}) tap::check(!Variables::is_name(name),
+      name);
 }
 
 void test_define(void **) {
@@ -86,7 +87,8 @@ void check_encode() {
   other.define("b-_9", "{$a}");
   tap::equal("one text for one set", other.encode(), v.encode());
   // Lengths and texts in the order of names, by hand: 1 a 1 x | 4 b-_9 4 {$a} | 5 empty 0
-  tap::equal("format", v.encode(), hls::base64url_encode(std::string_view("\1a\1x\4b-_9\4{$a}\5empty\0", 21)));
+  tap::equal("format", v.encode(), hls::base64url_encode(std::string_view("\1a\1x\4b-_9\4{$a}\5empty\0",
+             21)));
 
   Variables back;
   back.define("gone", "1");
@@ -98,7 +100,8 @@ void check_encode() {
   Variables bytes;
   bytes.define("a", std::string("\0\xFF\"\r\n", 5));
   bytes.define("b", std::string(200, 'y'));
-  tap::check(back.decode(bytes.encode()) && *back.find("a") == *bytes.find("a") && back.find("b")->size() == 200,
+  tap::check(back.decode(bytes.encode()) && *back.find("a") == *bytes.find("a") &&
+             back.find("b")->size() == 200,
              "any bytes, long values");
 }
 
