@@ -69,7 +69,7 @@ sub token_uri {
   };
 }
 
-# Fills the directory; { row name => file name } is up to the caller.
+# Fills the directory. `port`: the origin's, for absolute URLs.
 sub make {
   my ($dir, $port) = @_;
   my $relative = sub { sprintf 'segment-%05d-v1-a1.ts', $_[0] };
@@ -81,7 +81,8 @@ sub make {
   write_file("$dir/segments.m3u8", media_playlist(0, 2, 1, sub { (qw(64k.ts 2m.ts))[$_[0]] }));
   write_file("$dir/64k.ts", segment(65_536));
   write_file("$dir/2m.ts", segment(2 * 2**20));
-  write_file("$dir/index.m3u8", index_of(qw(live.m3u8 multivariant.m3u8 vod.m3u8 vod-token.m3u8 2mb.m3u8 segments.m3u8)));
+  my @playlists = qw(live.m3u8 multivariant.m3u8 vod.m3u8 vod-token.m3u8 2mb.m3u8 segments.m3u8);
+  write_file("$dir/index.m3u8", index_of(@playlists));
 }
 
 1;

@@ -11,8 +11,8 @@ use Time::HiRes qw(sleep time);
 use parent -norequire, 'HlsTest::Nginx';
 use HlsTest::Nginx;
 
-# tcp_nopush stays off, as it is by default: over loopback, where packets are of 64 KB, it makes a response of just
-# that size wait for the client's delayed ACK.
+# tcp_nopush stays off, as it is by default: over loopback, where packets are of 64 KB, it makes a response of
+# just that size wait for the client's delayed ACK.
 #
 # Relay->start(port => ..., http => text, server => text, cpu => mask of worker_cpu_affinity or none)
 sub new {

@@ -31,7 +31,8 @@ function M.link(kind, exp, url)
   local query = find(url, "?", 1, true)
   local path = query and sub(url, 1, query - 1) or url
   local name = ngx.re.match(path, "[^/]*$", "jo")[0]
-  return "/lua/" .. kind .. "/" .. name .. "?u=" .. encode(url) .. "&exp=" .. exp .. "&sig=" .. sign(kind, exp, url)
+  return "/lua/" .. kind .. "/" .. name .. "?u=" .. encode(url) .. "&exp=" .. exp
+    .. "&sig=" .. sign(kind, exp, url)
 end
 
 local function resolve(base, ref)

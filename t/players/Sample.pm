@@ -1,6 +1,7 @@
 package Sample;
 
-# The origin of the players' tests: t/sample, each URL guarded by a token in its query, as in nginx.conf.example.
+# The origin of the players' tests: t/sample, each URL guarded by a token in its query, as the origin of
+# nginx.conf.example does it.
 
 use strict;
 use warnings;
@@ -37,11 +38,11 @@ END
   return HlsTest::Nginx->start(module => 0, server => $server . ($opt{hook} // ''));
 }
 
-# The URL of a file of the sample at the origin; with another port, through something in front of it.
+# The URL of a file of the sample at the origin.
 sub sample_url {
-  my ($origin, $file, $port) = @_;
+  my ($origin, $file) = @_;
   my $token = encode_base64url(md5(EXPIRES . ' ' . TOKEN_SECRET));
-  return sprintf 'http://127.0.0.1:%d/sample/%s?expires=%d&md5=%s', $port // $origin->{port}, $file, EXPIRES, $token;
+  return "http://127.0.0.1:$origin->{port}/sample/$file?expires=" . EXPIRES . "&md5=$token";
 }
 
 # All URIs of a playlist, in its order.

@@ -1,6 +1,7 @@
 // Plays the sample in headless Chromium, by hls.js or by the browser itself, for t/browser.t, which gives
 // what to play as JSON in the first argument and reads a JSON line for each check:
-//   { label, mode: "hls.js" | "native", chromium, page, entry, relay, renditions: { name: [url, width] }, duration }
+//   { label, mode: "hls.js" | "native", chromium, page, entry, relay, duration,
+//     renditions: { name: [url, width] } }
 
 'use strict';
 
@@ -10,11 +11,12 @@ const DEADLINE = 20000;   // ms for one condition
 const STEP = 0.6;         // seconds of film that count as playing
 const wanted = JSON.parse(process.argv[2]);
 
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required',
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
+  '--disable-background-networking', '--disable-component-update',
+  '--autoplay-policy=no-user-gesture-required',
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'];
 
-// hls.js goes on by itself after these, which come of a busy machine and of switching in the middle of an append.
+// hls.js goes on by itself after these, which come of a busy machine and of switches during an append.
 const HARMLESS = ['bufferStalledError', 'bufferNudgeOnStall', 'bufferSeekOverHole', 'bufferAppendNoProgress'];
 
 function check(what, ok, detail) {
@@ -28,13 +30,15 @@ function watch(page) {
   const log = { console: [], failed: [], foreign: [], statuses: [], relayed: 0 };
   const own = [wanted.page, new URL('/hls.js', wanted.page).href];
   page.on('console', message => {
-    if (['error', 'warning'].includes(message.type())) log.console.push(`${message.type()}: ${message.text()}`);
+    const type = message.type();
+    if (type === 'error' || type === 'warning') log.console.push(`${type}: ${message.text()}`);
   });
   page.on('pageerror', error => log.console.push(`exception: ${error}`));
   page.on('request', request => {
     const url = request.url();
     if (url.startsWith(`${wanted.relay}/hls/`)) log.relayed++;
-    if (!url.startsWith(`${wanted.relay}/`) && !own.includes(url) && !/^(blob|data):/.test(url)) log.foreign.push(url);
+    const fine = url.startsWith(`${wanted.relay}/`) || own.includes(url) || /^(blob|data):/.test(url);
+    if (!fine) log.foreign.push(url);
   });
   page.on('requestfailed', request => {
     // A player drops what it asked for when it seeks or switches.
@@ -67,6 +71,10 @@ async function plays(page, name) {
   }, [from, STEP]);
 }
 
+function knowsDuration(page, name) {
+  return reaches(page, name, duration => Math.abs(video.duration - duration) < 0.5, wanted.duration);
+}
+
 async function seeks(page, name, time) {
   await page.evaluate(time => { video.currentTime = time; }, time);
   await reaches(page, `${name}: seeks to ${time} s`, time => {
@@ -81,8 +89,7 @@ async function seeks(page, name, time) {
 async function hlsJs(page) {
   await page.evaluate(url => playWithHlsJs(url), wanted.entry);
   await plays(page, 'start');
-  await reaches(page, 'the whole film is known', duration => Math.abs(video.duration - duration) < 0.5,
-    wanted.duration);
+  await knowsDuration(page, 'the whole film is known');
   await reaches(page, 'alternate audio', () => hls.audioTracks.length === 1 && state().audioBytes > 0);
   await seeks(page, 'forth', 9.3);
   await seeks(page, 'back', 2.7);
@@ -127,7 +134,8 @@ async function subtitles(page) {
   });
   await reaches(page, 'subtitles, at their times', () => {
     const cues = [...video.textTracks].flatMap(track => [...(track.cues || [])]);
-    return cues.length > 2 && cues.every(cue => Math.abs(cue.startTime - Number(cue.text.replace('Second ', ''))) < 0.1);
+    const second = cue => Number(cue.text.replace('Second ', ''));
+    return cues.length > 2 && cues.every(cue => Math.abs(cue.startTime - second(cue)) < 0.1);
   });
 }
 
@@ -147,8 +155,7 @@ async function native(page) {
 async function nativePlay(page, name, url) {
   await page.evaluate(url => playNatively(url), url);
   if (!await plays(page, name)) return;
-  await reaches(page, `${name}: the whole film is known`, duration => Math.abs(video.duration - duration) < 0.5,
-    wanted.duration);
+  await knowsDuration(page, `${name}: the whole film is known`);
   await seeks(page, name, 9.3);
   await seeks(page, `${name}, back`, 2.7);
 }

@@ -418,7 +418,7 @@ void check_corpus() {
 void test_corpus(void **) {
   if (!has_corpus()) {
     std::printf("# skipped: no corpus; HLS_CORPUS names its directory\n");
-    skip();
+    return;   // not cmocka's skip(): 1.1.5 prints it as "not ok", which prove counts as a failure
   }
   check_corpus();
   TAP_FINISH();
