@@ -52,7 +52,8 @@ my $cache = 'proxy_cache media; proxy_cache_key $hls_proxy_cache_key; proxy_cach
 my $origin = start_sample_origin();
 my $relay = start_relay($origin, url => sample_url($origin, '$p'), source => 'hosts 127.0.0.1;',
   http => 'proxy_cache_path %PREFIX%/cache keys_zone=media:2m use_temp_path=off;',
-  playlist => "$cache proxy_cache_valid 200 1s;", media => "$cache proxy_cache_valid 200 1d;", server => $pages);
+  playlist => "$cache proxy_cache_valid 200 1s;", media => "$cache proxy_cache_valid 200 1d;",
+  server => $pages);
 my $elsewhere = HlsTest::Nginx->start(module => 0, server => $pages);
 
 my $base = "http://127.0.0.1:$relay->{port}";
