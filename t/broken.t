@@ -130,6 +130,31 @@ subtest 'HTML where a playlist or a segment should be' => sub {
   is($nginx->get($entry)->{status}, 502, 'in chunks of one byte');
 };
 
+subtest 'other statuses are no way around' => sub {
+  my $playlist = "#EXTM3U\n#EXTINF:1,\nhttp://leak.example/seg.ts\n";
+  my %body = (zstd => $playlist, gzip => $playlist, identity => ' ' x 600 . $playlist);
+  for my $coding (sort keys %body) {
+    for my $status (200, 203, 404, 503) {
+      $origin->set('/live/bad.m3u8', status => $status, type => $type, headers => ["Content-Encoding: $coding"],
+                   body => $body{$coding});
+      my $r = $nginx->get($entry);
+      is($r->{status}, $status < 300 ? 502 : $status, "$coding with $status: the status");
+      unlike($r->{body}, qr/leak/, 'and nothing else');
+      is($r->header('Content-Encoding'), undef, 'nor how it was coded');
+    }
+  }
+  $origin->set('/live/bad.m3u8', status => 203, type => 'application/JSON',
+               body => '{"ASSETS":[{"URI":"http://leak.example/a.m3u8","DURATION":1}]}');
+  my $r = $nginx->get($entry);
+  is($r->{status}, 203, 'an asset list with 203');
+  unlike($r->{body}, qr/leak\.example/, 'is rewritten');
+  like($r->{body}, qr{"URI":"http://127\.0\.0\.1:\d+/hls/playlist/}, 'to a link');
+  $origin->set('/live/bad.m3u8', type => 'application/json', body => '{"ASSETS":[{"URI":"http://leak.example/a"}]} x');
+  $r = $nginx->get($entry);
+  is($r->{status}, 502, 'JSON with something behind it');
+  unlike($r->{body}, qr/leak\.example/, 'does not come through');
+};
+
 subtest "the origin's own errors" => sub {
   for my $status (400, 401, 403, 404, 410, 429, 451, 500, 503, 504) {
     $origin->set('/live/bad.m3u8', status => $status, type => 'text/html',

@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 
+use File::Temp ();
 use FindBin;
 use JSON::PP;
 use Test::More;
@@ -34,6 +35,7 @@ my $pages = "location = /hls.js { alias $npm/hls.js/dist/hls.js; }"
 sub browse {
   my (%wanted) = @_;
   local $ENV{NODE_PATH} = $npm;
+  local $ENV{HOME} = my $home = File::Temp->newdir;   # chromium leaves files there
   my $json = JSON::PP->new->canonical->encode({ chromium => $chromium, duration => 16, %wanted });
   my @command = ('timeout', DEADLINE, $node, "$FindBin::Bin/players/browser.js", $json);
   open my $lines, '-|', @command or die "node: $!";

@@ -131,6 +131,10 @@ subtest 'arguments from the configuration' => sub {
   is($nginx->get('/episode/nothere')->{status}, 404, "the origin's 404");
   my $r = $nginx->get('/signed/x-1');
   is($r->{status}, 403, 'a signature is asked for there too');
+  is($nginx->get('/signed/x-1?sig=' . sign_args($SECRET, p => 'x-1.m3u8'))->{status}, 200, 'which covers the capture');
+  is($nginx->get('/signed/index?sig=' . sign_args($SECRET, p => 'x-1.m3u8'))->{status}, 403,
+    'and is good for no other stream');
+  is($nginx->get('/signed/x-1?sig=' . sign_args($SECRET))->{status}, 403, 'one over the query alone is good for none');
 };
 
 subtest 'methods' => sub {

@@ -16,7 +16,7 @@ $ENV{HLS_PARAMS} = "$dir/hls_proxy_params" if quick_params("$dir/hls_proxy_param
 my $nginx = start_relay($origin, log_level => 'info', source => "header Cookie session=UPSTREAMTOKEN;",
   url => "http://127.0.0.1:$port/live/\$p?token=UPSTREAMTOKEN",
   http => "hls_proxy_source dead { key p; entry /dead; url http://127.0.0.1:" . HlsTest::Nginx::free_port() . "/\$p?token=UPSTREAMTOKEN; }",
-  server => 'location = /dead { hls_proxy_entry dead; } location = /key { hls_proxy_entry s; hls_proxy_auth apikey; } hls_proxy_api_key APIKEY-0123456789;');
+  server => 'location = /closed { deny all; hls_proxy_entry s; } location = /dead { hls_proxy_entry dead; } location = /key { hls_proxy_entry s; hls_proxy_auth apikey; } hls_proxy_api_key APIKEY-0123456789;');
 
 # hls_proxy_params with a timeout that a test can wait for.
 sub quick_params {
@@ -49,6 +49,14 @@ sub clean {
   is("@found", '', "$what: nothing secret") or diag($text);
 }
 news();
+
+subtest "what nginx itself refuses before us" => sub {
+  is($nginx->get('/closed?p=x&sig=UPSTREAMTOKEN')->{status}, 403, 'by an access rule');
+  is($nginx->get($seg, headers => ['Content-Length: 99999999'])->{status}, 413, 'by the size of a body');
+  my $log = news();
+  is(() = $log =~ /\[error\]/g, 2, 'two lines');
+  clean($log, 'in them');
+};
 
 subtest 'bad links and entries' => sub {
   my %bad = ('a changed signature' => $seg =~ s/sig=(.)/'sig=' . ($1 eq 'A' ? 'B' : 'A')/er,

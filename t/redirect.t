@@ -76,7 +76,7 @@ subtest 'where it must not lead' => sub {
     if ($next) {
       $next = $nginx->get($next);
       is($next->{status}, 403, 'leads nowhere');
-    } else { is($r->{status}, 502, '502') }
+    } else { is($r->{status}, 502, 'is refused') }
     is(scalar(grep { $_->{address} eq '127.0.0.2' } $origin->requests), 0, 'that host was not asked');
   }
   for my $location ('javascript:alert(1)', 'data:text/html,x', 'file:///etc/passwd', 'ftp://127.0.0.1/', '',
@@ -87,7 +87,7 @@ subtest 'where it must not lead' => sub {
     my $next = $r->header('Location');
     unlike($next // '', qr/^(?!http:\/\/127\.0\.0\.1:$nginx->{port}\/|\/hls\/).+/,
       'Location: ' . ($location // 'none') . ' does not come through');
-    ok($r->{status} == 502 || $next || !length($location // ''), "502, or a link ($r->{status})");
+    ok($r->{status} == 502 || $next, "502, or a link ($r->{status})");
   }
   redirect('/live/moved.ts', 'http://127.0.0.1/' . 'x' x 9000);
   unlike($nginx->get($media)->{raw}, qr/xxxx/, 'a Location of 9 KB');
@@ -97,7 +97,7 @@ subtest 'Refresh and the like' => sub {
   $origin->set('/live/moved.ts', type => 'video/mp2t', body => $bytes,
     headers => ["Refresh: 0;url=http://127.0.0.2/", "Location: http://127.0.0.2/x"]);
   my $r = $nginx->get($media);
-  is($r->{status}, 200, '200');
+  is($r->{status}, 200, 'the status stays');
   is($r->header('Refresh'), undef, 'no Refresh');
   unlike($r->header('Location') // '', qr/127\.0\.0\.2/, "no Location of the origin's on a 200");
   $origin->set('/live/moved.ts', status => 201, type => 'video/mp2t', body => $bytes,

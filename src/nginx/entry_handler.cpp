@@ -63,6 +63,19 @@ ngx_int_t authorize(ngx_http_request_t *r, const hls::Arguments &args, uint64_t 
   return NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
+// What the configuration takes from the request (a regex capture of the path, say) names the stream as much
+// as its arguments do: a signature covers it, or one would be good for every stream of the location.
+bool add_captured(ngx_http_request_t *r, const Source &source, hls::Arguments &args) {
+  ngx_array_t *configured = location_conf(r).entry_arguments;
+  for (ngx_uint_t n = 0; configured && n < configured->nelts; ++n) {
+    auto &argument = static_cast<EntryArgument *>(configured->elts)[n];
+    if (argument.value.lengths == nullptr) continue;
+    args.emplace_back(source.key[argument.index].name, "");
+    if (!evaluate(r, &argument.value, args.back().second)) return false;
+  }
+  return true;
+}
+
 bool has_control(std::string_view text) {
   for (char c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return true;
@@ -156,7 +169,9 @@ ngx_int_t entry_handler_unguarded(ngx_http_request_t *r) {
   const Source &source = *location_conf(r).entry;
   hls::Arguments args = own_arguments(view(r->args));
   hls::Link link;
-  rc = authorize(r, args, link.end);
+  hls::Arguments covered = args;
+  if (!add_captured(r, source, covered)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  rc = authorize(r, covered, link.end);
   if (rc != NGX_OK) return rc;
   rc = read_key(r, source, args, link.stream);
   if (rc != NGX_OK) return rc;

@@ -141,6 +141,7 @@ struct RequestContext {
 
   RewrittenResponse *response = nullptr;    // a pool object of its own
   bool unseen = false;                      // the header filter was reached before any byte of the body
+  bool status_only = false;                 // the origin's body is dropped, nginx's own page takes its place
   bool refused = false;                     // what goes out now is nginx's own error page
   bool clone = false;                       // of a slice or a background update: only watched, never rewritten
 };
@@ -205,6 +206,8 @@ ngx_int_t send_refusal(ngx_http_request_t *r, const std::string &text);
 
 /// Log lines of this request from here on show its path, not its query, and no upstream URI.
 void hide_arguments_in_log(ngx_http_request_t *r);
+/// Does so, as early as can be, for requests with a signature.
+ngx_int_t log_phase(ngx_http_request_t *r);
 
 // ---- helpers -------------------------------------------------------------------------------------
 

@@ -26,6 +26,16 @@ u_char *log_handler(ngx_http_request_t *r, ngx_http_request_t *sr, u_char *buf, 
 
 }  // namespace
 
+// First of all phases: limits, access rules and body checks of nginx log before a handler of ours runs.
+ngx_int_t log_phase(ngx_http_request_t *r) {
+  if (server_conf(r).secrets.empty()) return NGX_DECLINED;
+  std::string_view args = view(r->args);
+  for (const char *secret : {"sig=", "token="}) {
+    if (args.find(secret) != std::string_view::npos) hide_arguments_in_log(r);
+  }
+  return NGX_DECLINED;
+}
+
 void hide_arguments_in_log(ngx_http_request_t *r) {
   r->main->log_handler = log_handler;
   r->log_handler = log_handler;

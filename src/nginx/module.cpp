@@ -350,6 +350,10 @@ ngx_int_t post_configuration(ngx_conf_t *cf) {
   if (handler == nullptr) return NGX_ERROR;
   *handler = [](ngx_http_request_t *r) { return link_phase(r); };
 
+  handler = static_cast<ngx_http_handler_pt *>(ngx_array_push(&core->phases[NGX_HTTP_POST_READ_PHASE].handlers));
+  if (handler == nullptr) return NGX_ERROR;
+  *handler = [](ngx_http_request_t *r) { return log_phase(r); };
+
   if (origin_hook_upstreams(cf) != NGX_OK) return NGX_ERROR;
   return install_filters(cf);
 }

@@ -36,6 +36,22 @@ ngx_int_t invalid(ngx_http_request_t *r, const char *reason) {
   return NGX_HTTP_UPSTREAM_INVALID_HEADER;
 }
 
+// Why a body must not reach a player, or null.
+const char *what_is_wrong(const RequestContext &ctx, bool decodes, const std::string &coding) {
+  if (!decodes) return "with a body that its chunks or its content coding do not fit";
+  if (hls::parse_content_coding(coding) == hls::ContentCoding::unknown) {
+    return "in a content coding that was not asked for and is not known";
+  }
+  switch (ctx.body) {
+    case hls::BodyKind::undecided: return "with a header that leaves no room for its body: raise proxy_buffer_size";
+    case hls::BodyKind::blank: return "with nothing but blanks where a playlist or media should begin";
+    case hls::BodyKind::html:
+      return ctx.link.kind == hls::LinkKind::playlist ? "with an HTML page where a playlist should be"
+                                                      : "with an HTML page where media should be";
+    default: return nullptr;
+  }
+}
+
 ngx_int_t judge_body(ngx_http_request_t *r, RequestContext &ctx) {
   ngx_http_upstream_t *u = r->upstream;
   // nginx would send an interim answer's "body" on as it is; a playlist would hide there.
@@ -44,28 +60,18 @@ ngx_int_t judge_body(ngx_http_request_t *r, RequestContext &ctx) {
     ctx.body = hls::BodyKind::other;
     return NGX_OK;
   }
-  bool success = u->headers_in.status_n == NGX_HTTP_OK || u->headers_in.status_n == NGX_HTTP_PARTIAL_CONTENT;
 
   std::string coding;
   auto body = look_at_body(r, coding);
   ctx.body = body.value_or(hls::BodyKind::other);
   if (ctx.body == hls::BodyKind::undecided && u->buffer.last < u->buffer.end) return NGX_AGAIN;
-  if (!success) return NGX_OK;
 
-  const char *wrong = nullptr;
-  if (!body) {
-    wrong = "with a body that its chunks or its content coding do not fit";
-  } else if (hls::parse_content_coding(coding) == hls::ContentCoding::unknown) {
-    wrong = "in a content coding that was not asked for and is not known";
-  } else if (ctx.body == hls::BodyKind::undecided) {
-    wrong = "with a header that leaves no room for its body: raise proxy_buffer_size";
-  } else if (ctx.body == hls::BodyKind::blank) {
-    wrong = "with nothing but blanks where a playlist or media should begin";
-  } else if (ctx.body == hls::BodyKind::html) {
-    wrong = ctx.link.kind == hls::LinkKind::playlist ? "with an HTML page where a playlist should be"
-                                                     : "with an HTML page where media should be";
-  }
-  return wrong ? invalid(r, wrong) : NGX_OK;
+  const char *wrong = what_is_wrong(ctx, body.has_value(), coding);
+  if (wrong == nullptr) return NGX_OK;
+  if (u->headers_in.status_n < 300) return invalid(r, wrong);
+  // An error may come with a page, but not with one that could be a playlist in disguise.
+  ctx.status_only = ctx.body != hls::BodyKind::html;
+  return NGX_OK;
 }
 
 ngx_int_t process_header(ngx_http_request_t *r) {

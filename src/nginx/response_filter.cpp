@@ -28,10 +28,13 @@ hls::BodyKind sniff_cached(ngx_http_request_t *r) {
 }
 
 bool is_json(ngx_http_request_t *r, const RequestContext &ctx) {
-  if (ctx.body != hls::BodyKind::json || r->headers_out.status != NGX_HTTP_OK) return false;
-  std::string_view type = view(r->headers_out.content_type), name = ctx.link.url.name();
-  return ctx.link.kind == hls::LinkKind::playlist || type.find("json") != std::string_view::npos ||
-         (name.size() > 5 && name.substr(name.size() - 5) == ".json");
+  if (ctx.body != hls::BodyKind::json || r->headers_out.status >= 300) return false;
+  ngx_str_t type = r->headers_out.content_type;
+  std::string_view name = ctx.link.url.name();
+  static u_char json[] = "json";
+  return ctx.link.kind == hls::LinkKind::playlist ||
+         (type.len && ngx_strlcasestrn(type.data, type.data + type.len, json, sizeof(json) - 2)) ||
+         (name.size() > 5 && same_name(name.substr(name.size() - 5), ".json"));
 }
 
 std::string_view header_value(const ngx_list_t &headers, std::string_view name) {
@@ -117,14 +120,19 @@ bool is_redirect(ngx_uint_t status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-// The status alone goes on: the origin's page would tell where it leads.
-ngx_int_t redirect(ngx_http_request_t *r, RequestContext &ctx, std::string_view location) {
-  std::string target(location);
+// The status alone goes on, with nginx's own page. A header filter's return value does that.
+ngx_int_t own_page(ngx_http_request_t *r, RequestContext &ctx) {
   ngx_uint_t status = r->headers_out.status;
   ngx_http_clean_header(r);
   ctx.refused = true;
-  if (link_redirect(r, ctx, target)) return static_cast<ngx_int_t>(status);
-  return refuse(r, ctx, "the origin redirects to what cannot be linked");
+  return static_cast<ngx_int_t>(status);
+}
+
+// The origin's page would tell where it leads.
+ngx_int_t redirect(ngx_http_request_t *r, RequestContext &ctx, std::string_view location) {
+  std::string target(location);
+  ngx_int_t status = own_page(r, ctx);
+  return link_redirect(r, ctx, target) ? status : refuse(r, ctx, "the origin redirects to what cannot be linked");
 }
 
 ngx_int_t filter_link_response(ngx_http_request_t *r, RequestContext &ctx) {
@@ -137,6 +145,11 @@ ngx_int_t filter_link_response(ngx_http_request_t *r, RequestContext &ctx) {
   std::string_view location = header_value(r->headers_out.headers, "location");
   clean_response_headers(r, ctx);
   if (is_redirect(r->headers_out.status)) return redirect(r, ctx, location);
+  if (ctx.status_only) return own_page(r, ctx);
+  if (r->headers_out.status < 300 &&
+      hls::parse_content_coding(content_coding(r->headers_out.headers)) == hls::ContentCoding::unknown) {
+    return refuse(r, ctx, "the origin used a content coding that is not known");
+  }
   add_cors_headers(r);
   if (playlist || json) return start_rewriting(r, ctx, playlist);
   ctx.unseen = ctx.body == hls::BodyKind::undecided && r->method != NGX_HTTP_HEAD;

@@ -93,7 +93,6 @@ RewrittenResponse::RewrittenResponse(ngx_http_request_t *r, const RequestContext
                                      hls::ContentCoding coding, hls::LinkScope &&scope)
     : r_(r),
       document_(document),
-      strict_(ctx.link.kind == hls::LinkKind::playlist),
       base_(ctx.link.url),
       scope_(std::move(scope)),
       links_(scope_),
@@ -172,7 +171,7 @@ const char *RewrittenResponse::finish() {
   }
   std::string out;
   hls::JsonResult result = hls::rewrite_json(json_, base_, links_, out);
-  if (result == hls::JsonResult::invalid && strict_) return "it is no valid JSON";
+  if (result == hls::JsonResult::invalid) return "it is no valid JSON";
   windows_.append(result == hls::JsonResult::rewritten ? out : json_);
   return nullptr;
 }

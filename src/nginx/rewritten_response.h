@@ -68,7 +68,6 @@ private:
 
   ngx_http_request_t *r_;
   Document document_;
-  bool strict_;                  // what is no known JSON is an error
   hls::Url base_;
   hls::LinkScope scope_;
   hls::LinkWriter links_;

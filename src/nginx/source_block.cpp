@@ -52,8 +52,9 @@ char *set_key(ngx_conf_t *cf, Source &source, const Words &words) {
     if (!is_word(name)) {
       return error(cf, "key argument " + quoted(name) + " must consist of letters, digits and '_'");
     }
-    if (name == "sig" || name == "token" || name == "until") {
-      return error(cf, "key argument " + quoted(name) + " is taken: entries use sig, token and until themselves");
+    if (name == "sig" || name == "token" || name == "until" || name == "CMCD" || name.substr(0, 5) == "_HLS_") {
+      return error(cf, "key argument " + quoted(name) +
+                           " is taken: entries use sig, token and until themselves, players CMCD and _HLS_*");
     }
     for (const KeyArgument &k : source.key) {
       if (k.name == name) return error(cf, "key argument " + quoted(name) + " stands twice");
