@@ -22,7 +22,7 @@ $origin->set($_, type => $type, body => "#EXTM3U\n#EXTINF:4,\na.ts\n") for '/cdn
 
 sub redirect { my ($path, $location, $status) = @_; $origin->set($path, status => $status // 302,
   headers => [defined $location ? "Location: $location" : ()], type => 'text/html',
-  body => "<a href='$location'>moved</a>") }
+  body => "<a href='" . ($location // '') . "'>moved</a>") }
 
 my $media = first_link($nginx, entry_uri(p => 'media.m3u8'));
 my $playlist = first_link($nginx, entry_uri(p => 'index.m3u8'));

@@ -97,12 +97,14 @@ private:
   struct Directory {
     std::string url;      // scheme, authority and directory; empty: free
     LinkKind kind = LinkKind::playlist;
-    std::string record;   // base64url of the record's part that is the same for all
+    std::string record;   // "?u=" and base64url of the record's part that is the same for all
+    std::string tail;     // "&end=…&exp=…&sig=" and the key's id; ends before "&sig=" where it is not signed
+    bool is_signed = false;  // the scope's patterns take the host
     SHA256_CTX mac;       // hash state behind the fields that are the same for all
   };
   struct Kind {
     std::string path;     // "/media/<stream>/"
-    std::string tail;     // "&end=…&exp=…", and behind a place for the signature
+    std::string tail;     // "&end=…&exp=…"
     std::uint64_t exp;
   };
 

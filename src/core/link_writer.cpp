@@ -9,6 +9,8 @@
 #include "link_name.h"
 #include "link_record.h"
 
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"   // see link_keys.cpp
+
 namespace hls {
 
 namespace {
@@ -64,7 +66,10 @@ const LinkWriter::Directory &LinkWriter::directory_of(const Url &url, LinkKind k
   next_directory_ = (next_directory_ + 1) % directories_.size();
   d.url.clear();   // stays free should one of the following throw
   d.kind = kind;
-  d.record = record_directory(url);
+  d.record = "?u=" + record_directory(url);
+  d.tail = of(kind).tail;
+  d.is_signed = !scope_.hosts || scope_.hosts->match(url.host(), url.port());
+  if (d.is_signed) d.tail.append("&sig=").append(scope_.key->id());
   d.mac = mac_shared(*scope_.key, {kind, of(kind).exp, scope_.end, scope_.bind, scope_.stream, directory,
                                    directory.size() - url.directory().size()});
   d.url = directory;
@@ -83,22 +88,20 @@ bool LinkWriter::write(Output &out, const Url &url, UriKind uri_kind, const Posi
   if (name.kind == LinkKind::media) variables = {};
 
   std::size_t room = kind.path.size() + name.text.size() + directory.record.size() +
-                     base64url_length(suffix_.size()) + variables.size() + kind.tail.size() + 128;
+                     base64url_length(suffix_.size()) + variables.size() + directory.tail.size() + 128;
   if (room > Output::kMaxReserve) return false;
 
   out.append(absolute ? scope_.public_base : scope_.base);
   char *p = out.reserve(room);
   p = put(p, kind.path);
   p = put(p, name.text);
-  p = put(p, "?u=");
   p = put(p, directory.record);
   if (!suffix_.empty()) p = base64url_encode(p, suffix_);
   if (!variables.empty()) p = put(put(p, "&v="), variables);
   if (at) p = put_position(put(p, "&at="), *at);
-  p = put(p, kind.tail);
-  if (!scope_.hosts || scope_.hosts->match(url.host(), url.port())) {
+  p = put(p, directory.tail);
+  if (directory.is_signed) {
     std::string_view true_name = url.name();
-    p = put(put(p, "&sig="), scope_.key->id());
     mac_finish(*scope_.key, directory.mac,
                {name.text, name.same ? nullptr : &true_name, url.has_query(), url.query(), at, variables}, p);
     p += kMacChars;
@@ -119,7 +122,10 @@ std::uint32_t position_parent(const Url &playlist) {
   std::string_view path = playlist.path_and_query();
   if (playlist.has_query()) path.remove_suffix(playlist.query().size() + 1);
   unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char *>(path.data()), path.size(), digest);
+  SHA256_CTX state;   // SHA256() looks its algorithm up by name
+  SHA256_Init(&state);
+  SHA256_Update(&state, path.data(), path.size());
+  SHA256_Final(digest, &state);
   return static_cast<std::uint32_t>(digest[0]) << 16 | static_cast<std::uint32_t>(digest[1]) << 8 | digest[2];
 }
 

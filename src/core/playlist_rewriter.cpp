@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <optional>
 
 #include "percent.h"
 #include "reference_policy.h"
@@ -55,38 +54,6 @@ private:
   const char *cr_;
 };
 
-struct TagLine {
-  const Tag *tag = nullptr;   // null: a comment or a tag that is not known
-  std::string_view value;     // what follows the ':'
-  bool open = false;          // null so far, but the name may go on behind `end`
-};
-
-// Reads the tag at `hash`, a '#'. Names are exact up to ':' or the end of the line (4.1); blanks may follow.
-TagLine read_tag(const char *hash, const char *end) {
-  TagLine line;
-  const char *name = hash + 1;
-  std::size_t size = static_cast<std::size_t>(end - name);
-  std::size_t prefix = std::min<std::size_t>(size, 3);
-  if (std::memcmp(name, "EXT", prefix) != 0) return line;
-  line.open = true;
-  if (prefix < 3) return line;
-
-  std::size_t searched = std::min(size, playlist_tags::kMaxName + 1);
-  const char *colon = static_cast<const char *>(std::memchr(name, ':', searched));
-  if (colon) {
-    line.open = false;
-    line.tag = find_tag(view(name, colon));
-    line.value = view(colon + 1, end);
-    return line;
-  }
-  const char *name_end = end;
-  while (name_end != name && is_blank(name_end[-1])) --name_end;
-  line.open = static_cast<std::size_t>(name_end - name) <= playlist_tags::kMaxName;
-  if (line.open) line.tag = find_tag(view(name, name_end));
-  line.value = view(end, end);
-  return line;
-}
-
 // A decimal-integer (4.2) at the front of `text`; what does not fit is the largest number.
 std::uint64_t read_number(std::string_view text) {
   constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
@@ -135,6 +102,8 @@ const char *describe(RewriteError error) {
     case RewriteError::nul_in_uri: return "a URI holds a NUL byte";
     case RewriteError::too_many_variables: return "the variables of the playlist are too many or too long";
     case RewriteError::too_many_uris: return "a tag carries too many URIs";
+    case RewriteError::hidden_line: return "text inside a line that some players read as a line of its own";
+    case RewriteError::ambiguous_attribute: return "a URI in a tag that players read in different ways";
   }
   return "unknown error";
 }
@@ -165,6 +134,7 @@ RewriteError PlaylistRewriter::finish(Output &out) {
   if (bom_ < sizeof(kBom)) held_.assign(kBom, bom_);
   bom_ = kBomRead;
   RewriteError error = RewriteError::none;
+  last_line_ = true;
   if (mode_ == Mode::hold && !held_.empty()) error = held_line();
   held_.clear();
   return error;
@@ -243,10 +213,11 @@ RewriteError PlaylistRewriter::partial_line(const char *at, const char *end, boo
     RewriteError error = RewriteError::none;
     if (at != end) error = overlong_line();
     else if (ends) error = held_line();
-    else if (!decided_) pass_early();
+    else if (!decided_) error = pass_early();
     if (error != RewriteError::none) return error;
   }
   if (mode_ == Mode::drop) run_ = end;
+  if (mode_ == Mode::pass && hidden_.feed(view(at, end))) return RewriteError::hidden_line;
   if (mode_ == Mode::pass_blanks) {
     at = skip_blanks(at, end);
     flush_to(at);
@@ -277,10 +248,9 @@ RewriteError PlaylistRewriter::overlong_line() {
   } else {
     TagLine line = read_tag(at, end);
     if (line.tag && line.tag->carries_uri()) return RewriteError::line_too_long;
-    if (line.tag) {
-      RewriteError error = tag(*line.tag, at, line.value);
-      if (error != RewriteError::none) return error;
-    }
+    RewriteError error = find_hidden(line, at, end, Extent::overlong);
+    if (error == RewriteError::none && line.tag) error = tag(*line.tag, at, line.value);
+    if (error != RewriteError::none) return error;
     mode_ = dropped_ ? Mode::drop : Mode::pass;
   }
   if (mode_ != Mode::drop) out_->append(held_);
@@ -289,21 +259,50 @@ RewriteError PlaylistRewriter::overlong_line() {
 }
 
 // A line that is not of interest is not held: it may be of any length.
-void PlaylistRewriter::pass_early() {
+RewriteError PlaylistRewriter::pass_early() {
   const char *end = held_.data() + held_.size();
   const char *at = skip_blanks(held_.data(), end);
-  if (at == end) return;
+  if (at == end) return RewriteError::none;
   if (*at == '#') {
     TagLine line = read_tag(at, end);
-    if (line.open) return;
+    if (line.open) return RewriteError::none;
     if (!line.tag) {
+      RewriteError error = find_hidden(line, at, end, Extent::beginning);
+      if (error != RewriteError::none) return error;
       mode_ = Mode::pass;
       out_->append(held_);
       held_.clear();
-      return;
+      return RewriteError::none;
     }
   }
   decided_ = true;
+  return RewriteError::none;
+}
+
+// Reads the tag at `hash`, a '#'. Names are exact up to ':' or the end of the line (4.1); blanks may follow.
+PlaylistRewriter::TagLine PlaylistRewriter::read_tag(const char *hash, const char *end) {
+  TagLine line;
+  const char *name = hash + 1;
+  std::size_t size = static_cast<std::size_t>(end - name);
+  std::size_t prefix = std::min<std::size_t>(size, 3);
+  if (std::memcmp(name, "EXT", prefix) != 0) return line;
+  line.open = true;
+  if (prefix < 3) return line;
+
+  std::size_t searched = std::min(size, playlist_tags::kMaxName + 1);
+  const char *colon = static_cast<const char *>(std::memchr(name, ':', searched));
+  if (colon) {
+    line.open = false;
+    line.tag = find_tag(view(name, colon));
+    line.value = view(colon + 1, end);
+    return line;
+  }
+  const char *name_end = end;
+  while (name_end != name && is_blank(name_end[-1])) --name_end;
+  line.open = static_cast<std::size_t>(name_end - name) <= playlist_tags::kMaxName;
+  if (line.open) line.tag = find_tag(view(name, name_end));
+  line.value = view(end, end);
+  return line;
 }
 
 // A whole line, without its end.
@@ -312,12 +311,33 @@ RewriteError PlaylistRewriter::line(const char *at, const char *end) {
   at = skip_blanks(at, end);
   if (at == end) return RewriteError::none;
   expanded_in_line_ = 0;
-  if (*at != '#') return uri_line(view(at, end));
+  if (*at != '#') {
+    RewriteError error = uri_line(view(at, end));
+    if (error != RewriteError::none || run_ > at) return error;
+    hidden_.begin();   // it is copied: no URL over HTTP
+    return hidden_.feed(view(at, end)) ? RewriteError::hidden_line : RewriteError::none;
+  }
   TagLine line = read_tag(at, end);
-  if (!line.tag) return RewriteError::none;
-  RewriteError error = tag(*line.tag, at, line.value);
+  RewriteError error = RewriteError::none;
+  if (!HiddenLine::is_plain(at, end) || last_line_) error = find_hidden(line, at, end, Extent::whole);
+  if (error != RewriteError::none || !line.tag) return error;
+  error = tag(*line.tag, at, line.value);
   if (dropped_) flush_to(start);
   return error;
+}
+
+// A line beginning with `hash`, or all that is held of an overlong one. hls.js takes the last word of an
+// EXTINF for a segment's URI where no line end follows, which is not known of an overlong one.
+RewriteError PlaylistRewriter::find_hidden(const TagLine &line, const char *hash, const char *end,
+                                           Extent extent) {
+  TagRole role = line.tag ? line.tag->role : TagRole::none;
+  if (role == TagRole::steering) return RewriteError::none;
+  hidden_.begin(role == TagRole::extinf && (extent == Extent::overlong || last_line_));
+  bool found = hidden_.feed(view(hash + 1, end));
+  if (role == TagRole::extinf && extent == Extent::overlong) {
+    found = found || extinf_hides_reference(line.value, false);
+  }
+  return found ? RewriteError::hidden_line : RewriteError::none;
 }
 
 void PlaylistRewriter::flush_to(const char *to) {
@@ -333,6 +353,7 @@ RewriteError PlaylistRewriter::tag(const Tag &tag, const char *hash, std::string
 
   switch (tag.role) {
     case TagRole::extinf:
+      if (extinf_hides_reference(value, true)) return RewriteError::hidden_line;
       timed_ = timed_ || (!media_ && is_positive(value));
       return RewriteError::none;
     case TagRole::byterange: byterange_ = true; return RewriteError::none;
@@ -361,13 +382,32 @@ RewriteError PlaylistRewriter::attributes(const Tag &tag, std::string_view list)
     for (const UriAttribute &known : tag.uris) {
       if (known.name != attribute.name) continue;
       if (count == kMaxUris) return RewriteError::too_many_uris;
-      uris_[count++] = {attribute.value, &known, attribute.unterminated};
+      uris_[count++] = {attribute.name, attribute.value, &known, attribute.unterminated};
     }
     note(tag.role, attribute, facts);
   }
   if (tag.role == TagRole::image_stream_inf && count == 0) playlist_pending_ = true;
-  if (tag.role == TagRole::key && !rewrites_key(facts)) return RewriteError::none;
-  return rewrite_values(tag, facts, count);
+  bool rewrites = tag.role != TagRole::key || rewrites_key(facts);
+  RewriteError error = find_ambiguous(tag, list, rewrites, uris_.data(), count);
+  return error == RewriteError::none && rewrites ? rewrite_values(tag, facts, count) : error;
+}
+
+// Searches only where a name stands elsewhere than it was found, or in values that are copied.
+RewriteError PlaylistRewriter::find_ambiguous(const Tag &tag, std::string_view list, bool rewrites,
+                                              const UriValue *values, std::size_t count) {
+  for (const UriAttribute &known : tag.uris) {
+    if (known.name.empty()) break;
+    std::size_t at = 0;
+    bool elsewhere = !rewrites;
+    for (std::size_t i = 0; i < count && !elsewhere; ++i) {
+      if (values[i].attribute != &known) continue;
+      elsewhere = list.data() + list.find(known.name, at) != values[i].name.data();
+      at = static_cast<std::size_t>(values[i].text.data() + values[i].text.size() - list.data());
+    }
+    if (!elsewhere && list.find(known.name, at) == list.npos) continue;
+    if (hides_attribute(list, known.name, !rewrites)) return RewriteError::ambiguous_attribute;
+  }
+  return RewriteError::none;
 }
 
 void PlaylistRewriter::note(TagRole role, const Attribute &attribute, AttributeFacts &facts) {
@@ -412,6 +452,10 @@ RewriteError PlaylistRewriter::rewrite_values(const Tag &tag, const AttributeFac
     if (kind == UriKind::segment) kind = media_kind();
     RewriteError error = uri(value.text, kind, placed ? &at : nullptr, value.attribute->absolute);
     if (error != RewriteError::none) return error;
+    bool kept = run_ <= value.text.data();
+    if (kept && value_hides_attribute(value.text, value.attribute->name)) {
+      return RewriteError::ambiguous_attribute;
+    }
   }
   return RewriteError::none;
 }
@@ -431,29 +475,21 @@ void PlaylistRewriter::skip_segments(std::string_view list) {
 // 4.4.2.3. A definition that cannot be made is left as it is: only a URI that uses it is an error.
 RewriteError PlaylistRewriter::define(const char *hash, std::string_view list) {
   if (++defines_ > kMaxDefines) return RewriteError::too_many_variables;
-  std::optional<std::string_view> name, value, import, query_parameter;
-  AttributeList reader(list);
-  Attribute attribute;
-  while (reader.next(attribute)) {
-    if (attribute.name == "NAME") name = attribute.value;
-    else if (attribute.name == "VALUE") value = attribute.value;
-    else if (attribute.name == "IMPORT") import = attribute.value;
-    else if (attribute.name == "QUERYPARAM") query_parameter = attribute.value;
-  }
-
-  if (name) {
-    if (!value) return RewriteError::none;
+  Definition d = variables_.read_definition(list);
+  if (d.ambiguous) encoded_.clear();
+  if (d.name) {
+    if (!d.value) return RewriteError::none;
     expanded_.clear();
-    Expansion expansion = variables_.expand(*value, LinkWriter::kMaxVariables, expanded_);
+    Expansion expansion = variables_.expand(*d.value, LinkWriter::kMaxVariables, expanded_);
     if (expansion == Expansion::too_long) return RewriteError::too_many_variables;
-    return expansion == Expansion::ok ? define_value(*name, expanded_) : RewriteError::none;
+    return expansion == Expansion::ok ? define_value(*d.name, expanded_) : RewriteError::none;
   }
-  if (import) {
-    const std::string *imported = imported_.find(*import);
-    return imported ? define_value(*import, *imported) : RewriteError::none;
+  if (d.import) {
+    const std::string *imported = imported_.find(*d.import);
+    return imported ? define_value(*d.import, *imported) : RewriteError::none;
   }
-  if (query_parameter) return define_query_parameter(hash, *query_parameter, list.data() + list.size());
-  return RewriteError::none;
+  if (!d.query_parameter) return RewriteError::none;
+  return define_query_parameter(hash, *d.query_parameter, list.data() + list.size());
 }
 
 // The player would look for the parameter in the query of our link.

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "attribute_list.h"
+#include "hidden_line.h"
 #include "link.h"
 #include "output.h"
 #include "playlist_tags.h"
@@ -28,6 +29,8 @@ enum class RewriteError : std::uint8_t {
   nul_in_uri,
   too_many_variables,
   too_many_uris,       // in one tag: more than kMaxUris
+  hidden_line,         // text inside a line that some players read as a line or tag of its own
+  ambiguous_attribute,  // a URI is assigned where only some players find an attribute
 };
 
 /// One sentence for logs and for the body of the 502.
@@ -63,9 +66,15 @@ private:
     drop,
   };
 
+  struct TagLine {
+    const Tag *tag = nullptr;   // null: a comment or a tag that is not known
+    std::string_view value;     // what follows the ':'
+    bool open = false;          // null so far, but the name may go on behind the text
+  };
+
   // A value of a tag that is a URI.
   struct UriValue {
-    std::string_view text;
+    std::string_view name, text;
     const UriAttribute *attribute;
     bool unterminated;
   };
@@ -79,18 +88,23 @@ private:
     bool method = false, encrypted = false;
   };
 
+  static TagLine read_tag(const char *hash, const char *end);
   void read_bom(std::string_view &in);
   RewriteError feed_block(const char *&at, const char *end);
   const char *end_line(const char *line_end, const char *end);
   RewriteError partial_line(const char *at, const char *end, bool ends);
   RewriteError held_line();
   RewriteError overlong_line();
-  void pass_early();
+  RewriteError pass_early();
   RewriteError line(const char *at, const char *end);
+  enum class Extent : std::uint8_t { whole, beginning, overlong };   // how much of a line is looked at
+  RewriteError find_hidden(const TagLine &line, const char *hash, const char *end, Extent extent);
 
   RewriteError tag(const Tag &tag, const char *hash, std::string_view value);
   RewriteError attributes(const Tag &tag, std::string_view list);
   void note(TagRole role, const Attribute &attribute, AttributeFacts &facts);
+  static RewriteError find_ambiguous(const Tag &tag, std::string_view list, bool rewrites,
+                                     const UriValue *values, std::size_t count);
   RewriteError rewrite_values(const Tag &tag, const AttributeFacts &facts, std::size_t count);
   static bool rewrites_key(const AttributeFacts &facts);
   void skip_segments(std::string_view list);
@@ -118,6 +132,8 @@ private:
   bool dropped_ = false;        // the line that was just read vanishes
   bool after_cr_ = false;       // the input ended with CR: an LF still belongs to that line's end
   bool drop_lf_ = false;
+  bool last_line_ = false;      // it has no line end
+  HiddenLine hidden_;           // what was passed of a line that is not held
   std::uint8_t bom_ = 0;        // bytes of a byte order mark seen; kBomRead: no more to come
   std::uint64_t line_number_ = 1;
 

@@ -7,7 +7,7 @@ namespace hls {
 namespace {
 
 constexpr std::string_view kBom = "\xEF\xBB\xBF";
-constexpr std::string_view kHeader = "#EXTM3U";
+constexpr std::string_view kTagStart = "#EXT";
 
 // In lower case. What an origin sends instead of media: a page, or a fragment of one.
 constexpr std::string_view kHtml[] = {
@@ -40,8 +40,70 @@ Match match_html(std::string_view text) {
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
+// White space and controls beside the blanks that players skip in front of the header, each by its own idea of
+// white space, and further byte order marks.
+constexpr std::string_view kOddBlanks[] = {
+    "\v",           "\f",           "\x1C",         "\x1D",         "\x1E",         "\x1F",
+    "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x81", "\xE2\x80\x82",
+    "\xE2\x80\x83", "\xE2\x80\x84", "\xE2\x80\x85", "\xE2\x80\x86", "\xE2\x80\x87", "\xE2\x80\x88",
+    "\xE2\x80\x89", "\xE2\x80\x8A", "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F",
+    "\xE3\x80\x80", kBom,
+};
+
+/// `size`: of the odd blank that `text` begins with, where it is a full match.
+Match match_odd_blank(std::string_view text, std::size_t &size) {
+  Match best = Match::no;
+  for (std::string_view blank : kOddBlanks) {
+    Match m = match_prefix(text, blank, false);
+    if (m == Match::no) continue;
+    best = m;
+    size = blank.size();
+    if (m == Match::full) break;
+  }
+  return best;
+}
+
+/// Text in UTF-16 by its byte order mark, which browsers go by whatever the Content-Type says (WHATWG
+/// Encoding, "decode"): a playlist, JSON, or blanks before either. A frame of MPEG audio can begin with
+/// FF FE, too, but goes on otherwise.
+Match match_utf16(std::string_view text) {
+  Match big = match_prefix(text, "\xFE\xFF", false), little = match_prefix(text, "\xFF\xFE", false);
+  if (big == Match::no && little == Match::no) return Match::no;
+  if (text.size() < 3) return Match::partial;
+  char first = text[2];
+  auto begins_text = [](char c) { return is_blank(c) || c == '\v' || c == '\f' || c == '#' || c == '{' || c == '['; };
+  bool possible = big == Match::full ? first == '\0' : begins_text(first);
+  if (!possible) return Match::no;
+  if (text.size() < 4) return Match::partial;
+  return (big == Match::full ? begins_text(text[3]) : text[3] == '\0') ? Match::full : Match::no;
+}
+
+/// What follows the blanks that every player skips, `skipped` bytes of them.
+BodyKind sniff_odd_blanks(std::string_view text, std::size_t skipped) {
+  while (!text.empty() && text[0] != '#') {
+    std::size_t size = 1;
+    Match m = is_blank(text[0]) ? Match::full : match_odd_blank(text, size);
+    if (m == Match::no) return BodyKind::other;
+    if (m == Match::partial) return BodyKind::undecided;
+    skipped += size;
+    if (skipped > kMaxBlanks) return BodyKind::disguised;
+    text.remove_prefix(size);
+  }
+  switch (match_prefix(text, kTagStart, false)) {
+  case Match::full: return BodyKind::disguised;
+  case Match::partial: return BodyKind::undecided;
+  case Match::no: break;
+  }
+  return BodyKind::other;
+}
+
 /// The answer that holds whatever follows; undecided where that depends on what follows.
 BodyKind sniff_open(std::string_view text) {
+  switch (match_utf16(text)) {
+  case Match::full: return BodyKind::disguised;
+  case Match::partial: return BodyKind::undecided;
+  case Match::no: break;
+  }
   switch (match_prefix(text, kBom, false)) {
   case Match::full: text.remove_prefix(kBom.size()); break;
   case Match::partial: return BodyKind::undecided;
@@ -50,18 +112,19 @@ BodyKind sniff_open(std::string_view text) {
 
   std::size_t blanks = 0;
   while (blanks < text.size() && is_blank(text[blanks])) {
-    if (++blanks > kMaxBlanks) return BodyKind::blank;
+    if (++blanks > kMaxBlanks) return BodyKind::disguised;
   }
   text.remove_prefix(blanks);
   if (text.empty()) return BodyKind::undecided;
 
   if (text[0] == '{' || text[0] == '[') return BodyKind::json;
   if (text[0] == '#') {
-    Match m = match_prefix(text, kHeader, false);
+    Match m = match_prefix(text, kTagStart, false);
     if (m == Match::no) return BodyKind::other;
-    // Whatever follows: players look at these bytes alone, and "#EXTM3U8" plays in hls.js.
     return m == Match::full ? BodyKind::playlist : BodyKind::undecided;
   }
+  std::size_t size = 0;
+  if (match_odd_blank(text, size) != Match::no) return sniff_odd_blanks(text, blanks);
   switch (match_html(text)) {
   case Match::full: return BodyKind::html;
   case Match::partial: return BodyKind::undecided;

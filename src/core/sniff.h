@@ -11,10 +11,12 @@ namespace hls {
 
 enum class BodyKind {
   undecided,  // more bytes are needed
-  playlist,   // #EXTM3U after an optional BOM and at most kMaxBlanks bytes of blanks and line ends
+  playlist,   // "#EXT" after an optional BOM and at most kMaxBlanks bytes of blanks and line ends: not every
+              // player asks for #EXTM3U
   html,
   json,       // begins with '{' or '[' after blanks
-  blank,      // more than kMaxBlanks blanks: no media begins so, and some players would read on
+  disguised,  // text in a form that only some players read: UTF-16, other white space before "#EXT", or more
+              // than kMaxBlanks blanks; no media begins so
   other,
 };
 

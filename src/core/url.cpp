@@ -227,6 +227,7 @@ struct UrlWriter {
   }
 
   Reference resolve(const Url &base, std::string_view ref);
+  bool resolve_sibling(std::string_view ref);
   Reference resolve_path(const Url &base, std::string_view path);
   bool put_together(bool https, std::string_view authority, std::string_view directory,
                     std::string_view name);
@@ -248,7 +249,26 @@ Reference UrlWriter::resolve_path(const Url &base, std::string_view path) {
   return Reference::http;
 }
 
+// An absolute URL that begins as the one before it, in its final form, did: playlists with tokens list
+// thousands of a directory's files so, and only the file is left to look at.
+bool UrlWriter::resolve_sibling(std::string_view ref) {
+  const std::size_t start = out.name_;
+  if (start == 0 || ref.size() <= start || ref.size() > kMaxLength || ref[start] == '.' ||
+      std::memcmp(ref.data(), out.text_.data(), start) != 0) {
+    return false;
+  }
+  std::size_t end = start;
+  unsigned in_name = 0, in_query = 0;
+  for (; end < ref.size() && !(class_of(ref[end]) & kQuestion); end++) in_name |= class_of(ref[end]);
+  for (std::size_t i = end; i < ref.size(); i++) in_query |= class_of(ref[i]);
+  if ((in_name & ~(kBracketOrAt | kColon)) || (in_query & (kEscape | kForbidden | kHash))) return false;
+  out.text_.replace(start, out.text_.npos, ref.data() + start, ref.size() - start);
+  out.query_ = static_cast<std::uint32_t>(end);
+  return true;
+}
+
 Reference UrlWriter::resolve(const Url &base, std::string_view ref) {
+  if (resolve_sibling(ref)) return Reference::http;
   const std::size_t size = ref.size();
   std::size_t path_end = 0, query_end;
   unsigned in_path = 0, in_query = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "attribute_list.h"
 #include "base64url.h"
 #include "link.h"
 #include "varint.h"
@@ -41,6 +42,41 @@ bool Variables::define(std::string_view name, std::string_view value) {
   else old->second = value;
   size_ = size;
   return true;
+}
+
+void Variables::forget(std::string_view name) {
+  auto old = values_.find(name);
+  if (old == values_.end()) return;
+  size_ -= encoded_size(old->first) + encoded_size(old->second);
+  values_.erase(old);
+}
+
+Definition Variables::read_definition(std::string_view list) {
+  Definition d;
+  AttributeList reader(list);
+  Attribute attribute;
+  while (reader.next(attribute)) {
+    std::optional<std::string_view> *part = nullptr;
+    if (attribute.name == "NAME") part = &d.name;
+    else if (attribute.name == "VALUE") part = &d.value;
+    else if (attribute.name == "IMPORT") part = &d.import;
+    else if (attribute.name == "QUERYPARAM") part = &d.query_parameter;
+    if (!part) continue;
+    if (*part) d.ambiguous = true;
+    *part = attribute.value;
+  }
+  if (d.name.has_value() + d.import.has_value() + d.query_parameter.has_value() > 1) d.ambiguous = true;
+  if (!d.ambiguous) return d;
+
+  reader = AttributeList(list);
+  while (reader.next(attribute)) {
+    if (attribute.name == "NAME" || attribute.name == "IMPORT" || attribute.name == "QUERYPARAM") {
+      forget(attribute.value);
+    }
+  }
+  d = Definition();
+  d.ambiguous = true;
+  return d;
 }
 
 const std::string *Variables::find(std::string_view name) const {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,12 @@ enum class Expansion {
   ok,
   unknown_variable,
   too_long,
+};
+
+/// The attributes of an EXT-X-DEFINE (4.4.2.3); the views point into its list.
+struct Definition {
+  std::optional<std::string_view> name, value, import, query_parameter;
+  bool ambiguous = false;   // one of them twice, or several to go by: players differ in what counts
 };
 
 /// The variables of one playlist: few and small, so that they fit the links of its children.
@@ -29,6 +36,10 @@ public:
   /// A name defined before gets the new value. False, with nothing changed: encode() would be longer
   /// than LinkWriter::kMaxVariables.
   bool define(std::string_view name, std::string_view value);
+
+  /// An ambiguous one comes without attributes, and no name in it is defined any longer: what a player makes
+  /// of it is not known.
+  Definition read_definition(std::string_view list);
 
   /// Null: not defined.
   const std::string *find(std::string_view name) const;
@@ -46,6 +57,7 @@ public:
   bool decode(std::string_view text);
 
 private:
+  void forget(std::string_view name);
   bool decode_bytes(std::string_view bytes);
 
   std::map<std::string, std::string, std::less<>> values_;

@@ -169,6 +169,8 @@ bool make_scope(ngx_http_request_t *r, const hls::Link &link, const Source &sour
 // ---- roles ---------------------------------------------------------------------------------------
 
 ngx_int_t link_phase(ngx_http_request_t *r);
+/// Precontent: the client's headers go only now, since auth_request needs them.
+ngx_int_t header_phase(ngx_http_request_t *r);
 ngx_int_t entry_handler(ngx_http_request_t *r);
 
 /// What an OPTIONS, or a method that is neither GET nor HEAD, gets; NGX_DECLINED for those two.

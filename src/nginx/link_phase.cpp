@@ -57,6 +57,11 @@ ngx_int_t link_phase_unguarded(ngx_http_request_t *r) {
     return ctx->origin.lookup == Origin::Lookup::running ? NGX_AGAIN : NGX_DECLINED;
   }
 
+  if (r->content_handler == nullptr) {
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "hls_proxy: \"hls_proxy on\" without proxy_pass: include hls_proxy_params in this location");
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
   ngx_int_t rc = check_method(r);
   if (rc != NGX_DECLINED) return rc;
 
@@ -67,7 +72,6 @@ ngx_int_t link_phase_unguarded(ngx_http_request_t *r) {
 
   rc = open(r, *ctx);
   if (rc != NGX_OK) return rc;
-  if (!replace_request_headers(r, *ctx)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
   return origin_lookup(r, *ctx);
 }
 
@@ -76,6 +80,13 @@ ngx_int_t link_phase_unguarded(ngx_http_request_t *r) {
 ngx_int_t link_phase(ngx_http_request_t *r) {
   if (!location_conf(r).enable) return NGX_DECLINED;
   return guarded(static_cast<ngx_int_t>(NGX_HTTP_INTERNAL_SERVER_ERROR), [&] { return link_phase_unguarded(r); });
+}
+
+ngx_int_t header_phase(ngx_http_request_t *r) {
+  RequestContext *ctx = own_context(r);
+  if (!location_conf(r).enable || ctx == nullptr || ctx->clone || ctx->state != hls::LinkState::ok) return NGX_DECLINED;
+  bool done = guarded(false, [&] { return replace_request_headers(r, *ctx); });
+  return done ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 ngx_int_t check_method(ngx_http_request_t *r) {

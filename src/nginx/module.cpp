@@ -48,6 +48,11 @@ bool read_secret(ngx_conf_t *cf, std::string_view value, std::string &secret) {
     secret = text;
     return true;
   }
+  for (std::string_view slip : {"/", "./", "$", "file=", "env=", "<"}) {
+    if (value.substr(0, slip.size()) != slip) continue;
+    fail(cf, "a secret or API key that begins with \"%V\": for a file say file:/path, for a variable env:NAME", slip);
+    return false;
+  }
   secret = value;
   return true;
 }
@@ -257,6 +262,7 @@ void warn_if_unserved(ngx_conf_t *cf, const LocationConf &conf, std::string_view
     std::string path = std::string(base) + kind;
     bool served = false;
     for (const LinkLocation &l : main_conf(cf).link_locations) {
+      if (l.location->name.len == 0) served = true;   // at http or server level: whatever serves it has it on
       if (l.server != server) continue;
 #if (NGX_PCRE)
       if (l.location->regex) served = true;
@@ -330,6 +336,7 @@ char *merge_location_conf(ngx_conf_t *cf, void *parent, void *child) {
     conf->entry = prev->entry;
     conf->entry_arguments = prev->entry_arguments;
   }
+  if (conf->entry) conf->enable = 0;   // an entry is no link, whatever a level above says
 
   return guarded_conf([&]() -> char * { return check_location(cf, *conf); });
 }
@@ -353,6 +360,10 @@ ngx_int_t post_configuration(ngx_conf_t *cf) {
   handler = static_cast<ngx_http_handler_pt *>(ngx_array_push(&core->phases[NGX_HTTP_POST_READ_PHASE].handlers));
   if (handler == nullptr) return NGX_ERROR;
   *handler = [](ngx_http_request_t *r) { return log_phase(r); };
+  handler = static_cast<ngx_http_handler_pt *>(
+      ngx_array_push(&core->phases[NGX_HTTP_PRECONTENT_PHASE].handlers));
+  if (handler == nullptr) return NGX_ERROR;
+  *handler = [](ngx_http_request_t *r) { return header_phase(r); };
 
   if (origin_hook_upstreams(cf) != NGX_OK) return NGX_ERROR;
   return install_filters(cf);

@@ -44,7 +44,7 @@ const char *what_is_wrong(const RequestContext &ctx, bool decodes, const std::st
   }
   switch (ctx.body) {
     case hls::BodyKind::undecided: return "with a header that leaves no room for its body: raise proxy_buffer_size";
-    case hls::BodyKind::blank: return "with nothing but blanks where a playlist or media should begin";
+    case hls::BodyKind::disguised: return "with nothing but blanks where a playlist or media should begin";
     case hls::BodyKind::html:
       return ctx.link.kind == hls::LinkKind::playlist ? "with an HTML page where a playlist should be"
                                                       : "with an HTML page where media should be";

@@ -39,13 +39,14 @@ std::string base64(std::string_view text) {
 // hosts its playlists name.
 bool push_stream_headers(ngx_http_request_t *r, const RequestContext &ctx, bool &user_agent) {
   auto value_of = key_values(ctx.link.stream);
-  hls::Url resolved;
-  auto url = ctx.source->url.expand(value_of, true);
-  bool own_host = url && hls::parse_url(*url, resolved) &&
-                  resolved.host_and_port() == ctx.link.url.host_and_port() &&
-                  resolved.https() == ctx.link.url.https();
+  auto is_own_host = [&] {
+    hls::Url resolved;
+    auto url = ctx.source->url.expand(value_of, true);
+    return url && hls::parse_url(*url, resolved) &&
+           resolved.host_and_port() == ctx.link.url.host_and_port() && resolved.https() == ctx.link.url.https();
+  };
   for (const auto &[name, value] : ctx.source->headers) {
-    if (!own_host && (same_name(name, "Cookie") || same_name(name, "Authorization"))) continue;
+    if ((same_name(name, "Cookie") || same_name(name, "Authorization")) && !is_own_host()) continue;
     if (same_name(name, "User-Agent")) user_agent = true;
     auto text = value.expand(value_of, false);
     if (text && !push(r, name, *text)) return false;

@@ -138,7 +138,7 @@ ngx_int_t redirect(ngx_http_request_t *r, RequestContext &ctx, std::string_view 
 ngx_int_t filter_link_response(ngx_http_request_t *r, RequestContext &ctx) {
   if (r->cached) ctx.body = sniff_cached(r);
   if (r->cached && r->headers_out.status == NGX_HTTP_OK &&
-      (ctx.body == hls::BodyKind::html || ctx.body == hls::BodyKind::blank || ctx.body == hls::BodyKind::undecided)) {
+      (ctx.body == hls::BodyKind::html || ctx.body == hls::BodyKind::disguised || ctx.body == hls::BodyKind::undecided)) {
     return refuse(r, ctx, "what is in the cache is neither a playlist nor media");
   }
   bool playlist = ctx.body == hls::BodyKind::playlist, json = is_json(r, ctx);
@@ -195,7 +195,7 @@ ngx_int_t see_first_bytes(ngx_http_request_t *r, RequestContext &ctx, ngx_chain_
   ctx.unseen = false;
   ctx.body = sniff_body(bytes, false, content_coding(r->headers_out.headers), last).value_or(hls::BodyKind::undecided);
   bool playlist = ctx.body == hls::BodyKind::playlist;
-  if (ctx.body == hls::BodyKind::undecided || ctx.body == hls::BodyKind::blank || (playlist && ctx.link.kind == hls::LinkKind::media)) {
+  if (ctx.body == hls::BodyKind::undecided || ctx.body == hls::BodyKind::disguised || (playlist && ctx.link.kind == hls::LinkKind::media)) {
     return refuse(r, ctx, "what may be a playlist came too late to be rewritten: use $hls_proxy_pass, or an upstream block");
   }
   if (ctx.link.kind == hls::LinkKind::media) return NGX_OK;

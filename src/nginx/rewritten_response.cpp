@@ -154,7 +154,7 @@ const char *RewrittenResponse::consume() {
     }
     if (b->last_buf || b->last_in_chain) input_done_ = true;
     // From nginx itself, and only where it gives up on the upstream.
-    else if (b->flush && ngx_buf_size(b) == 0 && stage_ == Stage::reading) broken_off_ = true;
+    else if (b->flush && ngx_buf_special(b)) broken_off_ = true;
     ngx_chain_t *done = in_;
     in_ = in_->next;
     ngx_free_chain(r_->pool, done);

@@ -13,8 +13,10 @@ namespace hls_proxy {
 /// The rewriter's output: a few large buffers that are used again as soon as the client has taken them.
 class Windows : public hls::Output {
 public:
-  static constexpr size_t kSize = hls::Output::kMaxReserve;
+  // Large, because each costs a system call and wakes the client; together below 64 KB a connection.
+  static constexpr size_t kSize = 24 * 1024;
   static constexpr size_t kCount = 2;
+  static_assert(kSize >= hls::Output::kMaxReserve);
 
   explicit Windows(ngx_pool_t *pool) : pool_(pool) {}
 

@@ -40,7 +40,7 @@ ngx_regex_t *compile_regex(ngx_conf_t *cf, std::string_view pattern) {
   rc.err.data = message;
   if (rc.pattern.data == nullptr) return nullptr;
   if (ngx_regex_compile(&rc) == NGX_OK) return rc.regex;
-  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%V", &rc.err);
+  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "hls_proxy_source: key: %V", &rc.err);
   return nullptr;
 }
 
@@ -169,6 +169,15 @@ char *source_line(ngx_conf_t *cf, ngx_command_t *, void *conf) {
   return guarded_conf([&] { return source_directive(cf, *static_cast<Source *>(conf)); });
 }
 
+// True also where the host depends on the key: then only a request can tell.
+bool url_is_in_hosts(const Source &source) {
+  hls::Url a, b;
+  auto with_a = source.url.expand([](size_t) { return std::string_view("a"); }, true);
+  auto with_b = source.url.expand([](size_t) { return std::string_view("b"); }, true);
+  if (!with_a || !with_b || !hls::parse_url(*with_a, a) || !hls::parse_url(*with_b, b)) return true;
+  return a.authority() != b.authority() || source.hosts.match(a.host(), a.port());
+}
+
 char *parse_block(ngx_conf_t *cf) {
   std::string_view name = view(static_cast<ngx_str_t *>(cf->args->elts)[1]);
   MainConf &conf = main_conf(cf);
@@ -186,6 +195,9 @@ char *parse_block(ngx_conf_t *cf) {
 
   if (!source->has_url) {
     return error(cf, "source " + quoted(source->name) + " needs \"url\": where its streams are");
+  }
+  if (!url_is_in_hosts(*source)) {
+    return error(cf, "source " + quoted(source->name) + ": \"hosts\" must name the host of \"url\", too");
   }
   conf.sources.push_back(std::move(source));
   return NGX_CONF_OK;

@@ -42,9 +42,9 @@ const std::vector<Case> kCases = {
      "#EXTM3U\r\r\n\n#EXT-X-TARGETDURATION:4\n\r\n[media " UP "a.ts at=0]\r\r\n[media " UP "b.ts at=1]\n\r"},
     {"VT, FF, NEL, U+2028, FS, GS and RS end no line",
      MEDIA "a\x0b\x0c\x1c\x1d\x1e\xC2\x85\xE2\x80\xA8" "b.ts\n#EXTINF:1,"
-           "\x0bhttps://no.example/\xE2\x80\xA8https://no\n",
+           "\x0b/no.example/\xE2\x80\xA8no\n",
      MEDIA "[media " UP "a%0B%0C%1C%1D%1E%C2%85%E2%80%A8" "b.ts at=0]\n"
-           "#EXTINF:1,\x0bhttps://no.example/\xE2\x80\xA8https://no\n"},
+           "#EXTINF:1,\x0b/no.example/\xE2\x80\xA8no\n"},
     same("empty", ""),
     same("line ends only", "\n\r\n\r"),
     same("an empty playlist is an empty multivariant playlist", "#EXTM3U"),

@@ -20,7 +20,7 @@ const char *name_of(BodyKind kind) {
   case BodyKind::playlist: return "playlist";
   case BodyKind::html: return "html";
   case BodyKind::json: return "json";
-  case BodyKind::blank: return "blank";
+  case BodyKind::disguised: return "disguised";
   case BodyKind::other: return "other";
   }
   return "?";
@@ -39,36 +39,66 @@ struct Sample {
 std::vector<Sample> playlists() {
   const BodyKind kind = BodyKind::playlist;
   return {
-      {"#EXTM3U", kind, 7},
-      {BOM "#EXTM3U", kind, 10},
-      {" \r\n\t#EXTM3U", kind, 11},
-      {"#EXTM3U\n", kind, 7},
-      {"#EXTM3U\r\n#EXTINF:1,\na.ts", kind, 7},
-      {"#EXTM3U\r#EXTINF:1,\ra.ts", kind, 7},
-      {"#EXTM3U url-tvg=\"http://x/\"\n", kind, 7},
-      {"#EXTM3U\t\n", kind, 7},
-      {"#EXTM3U:x\n", kind, 7},
-      {"#EXTM3U#EXTINF\n", kind, 7},
-      {"#EXTM3U\0\n"s, kind, 7},
-      {"#EXTM3U\xC3\xA9\n", kind, 7},
-      {BOM "#EXTM3U\n", kind, 10},
-      {BOM "\r\n\r\n #EXTM3U\n", kind, 15},
-      {string(512, ' ') + "#EXTM3U\n", kind, 519},
-      {BOM + string(512, '\n') + "#EXTM3U\n", kind, 522},
-      // hls.js looks at these seven bytes alone.
-      {"#EXTM3U8\n", kind, 7},
-      {"#EXTM3U-X\n", kind, 7},
-      {"#EXTM3U_X\n", kind, 7},
-      {"#EXTM3Ux\n", kind, 7},
+      {"#EXTM3U", kind, 4},
+      {BOM "#EXTM3U", kind, 7},
+      {" \r\n\t#EXTM3U", kind, 8},
+      {"#EXTM3U\n", kind, 4},
+      {"#EXTM3U\r\n#EXTINF:1,\na.ts", kind, 4},
+      {"#EXTM3U\r#EXTINF:1,\ra.ts", kind, 4},
+      {"#EXTM3U url-tvg=\"http://x/\"\n", kind, 4},
+      {"#EXTM3U\t\n", kind, 4},
+      {"#EXTM3U:x\n", kind, 4},
+      {"#EXTM3U#EXTINF\n", kind, 4},
+      {"#EXTM3U\0\n"s, kind, 4},
+      {"#EXTM3U\xC3\xA9\n", kind, 4},
+      {BOM "#EXTM3U\n", kind, 7},
+      {BOM "\r\n\r\n #EXTM3U\n", kind, 12},
+      {string(512, ' ') + "#EXTM3U\n", kind, 516},
+      {BOM + string(512, '\n') + "#EXTM3U\n", kind, 519},
+      // hls.js looks at seven bytes alone, other players at none.
+      {"#EXTINF:1,\n#EXTM3U\n", kind, 4},
+      {"#EXT-X-VERSION:3\n", kind, 4},
+      {"#EXT", kind, 4},
+      {BOM "\n#EXTM3\n", kind, 8},
+      {"#EXTM3U8\n", kind, 4},
+      {"#EXTM3U-X\n", kind, 4},
+      {"#EXTM3U_X\n", kind, 4},
+      {"#EXTM3Ux\n", kind, 4},
   };
 }
 
-std::vector<Sample> blanks() {
-  const BodyKind kind = BodyKind::blank;
+std::vector<Sample> disguised() {
+  const BodyKind kind = BodyKind::disguised;
   return {
       {string(513, ' ') + "#EXTM3U\n", kind, 513},
       {BOM + string(513, '\n') + "#EXTM3U\n", kind, 516},
       {string(600, '\t'), kind, 513},
+      // In UTF-16.
+      {"\xFF\xFE#\0E\0X\0T\0"s, kind, 4},
+      {"\xFE\xFF\0#\0E\0X\0T"s, kind, 4},
+      {"\xFF\xFE{\0"s, kind, 4},
+      {"\xFE\xFF\0["s, kind, 4},
+      {"\xFF\xFE\n\0#\0"s, kind, 4},
+      {"\xFE\xFF\0 \0#"s, kind, 4},
+      {"\xFF\xFE\f\0#\0"s, kind, 4},
+      // Behind other white space.
+      {"\v#EXTM3U\n", kind, 5},
+      {"\f#EXT-X-VERSION:3\n", kind, 5},
+      {" \n\x1C\x1D\x1E\x1F \r\n#EXTM3U\n", kind, 13},
+      {"\xC2\x85#EXTM3U\n", kind, 6},
+      {"\xC2\xA0#EXTM3U\n", kind, 6},
+      {"\xE2\x80\xA8#EXTM3U\n", kind, 7},
+      {"\xE2\x80\xA9\n#EXTM3U\n", kind, 8},
+      {"\xE2\x80\x83#EXTM3U\n", kind, 7},
+      {"\xE3\x80\x80#EXTM3U\n", kind, 7},
+      {BOM BOM "#EXTM3U\n", kind, 10},
+      {" " BOM "#EXTM3U\n", kind, 8},
+      {BOM " \v" BOM "\t#EXTM3U\n", kind, 13},
+      {string(511, ' ') + "\v#EXTM3U\n", kind, 516},
+      {string(512, ' ') + "\v#EXTM3U\n", kind, 513},
+      {"\v" + string(511, ' ') + "#EXTM3U\n", kind, 516},
+      {"\v" + string(600, ' '), kind, 513},
+      {string(511, ' ') + "\xC2\xA0#EXTM3U\n", kind, 513},
   };
 }
 
@@ -80,17 +110,29 @@ std::vector<Sample> others() {
       {BOM, kind, 0},
       {"\xEF\xBB", kind, 0},
       {"\xEF\xBBx", kind, 3},
-      {BOM BOM "#EXTM3U\n", kind, 4},
-      {" " BOM "#EXTM3U\n", kind, 2},
-      {"\xFF\xFE#\0E\0"s, kind, 1},
+      {BOM BOM "x", kind, 7},
+      {BOM BOM "{}", kind, 7},
+      {BOM "\xFF\xFE#\0"s, kind, 4},
+      {"\v#EXX", kind, 5},
+      {"\v#", kind, 0},
+      {"\v", kind, 0},
+      {"\f<html>", kind, 2},
+      {"\xE3\x80\x81#EXTM3U\n", kind, 3},
+      {"\xC3\xA9", kind, 1},
+      {"\x1F\x8B\x08", kind, 2},
+      {"\xFF\xFB\x90\x64", kind, 2},
+      {"\xFF\xF1\x50\x80", kind, 2},
+      {"\xFF\xFE\x10\xC4", kind, 3},
+      {"\xFF\xFE#\xC4", kind, 4},
+      {"\xFE\xFF#\0"s, kind, 3},
+      {"\xFE\xFF\0x"s, kind, 4},
+      {"\xFF\xFE", kind, 0},
       {"\0#EXTM3U\n"s, kind, 1},
-      {"\v#EXTM3U\n", kind, 1},
       {"#", kind, 0},
-      {"#EXTM3", kind, 0},
-      {"#EXTM3\n", kind, 7},
+      {"#EX", kind, 0},
+      {"#EXM3U\n", kind, 4},
       {"#extm3u\n", kind, 2},
       {"##EXTM3U\n", kind, 2},
-      {"#EXTINF:1,\n#EXTM3U\n", kind, 5},
       {"G@\x01", kind, 1},
       {"\0\0\0\x18" "ftypmp42"s, kind, 1},
       {"\0\0\x01\xBA"s, kind, 1},
@@ -143,7 +185,7 @@ std::vector<Sample> json() {
 
 std::vector<Sample> samples() {
   std::vector<Sample> all = playlists();
-  for (const auto &more : {blanks(), others(), pages(), json()}) all.insert(all.end(), more.begin(), more.end());
+  for (const auto &more : {disguised(), others(), pages(), json()}) all.insert(all.end(), more.begin(), more.end());
   return all;
 }
 
@@ -187,7 +229,7 @@ void test_undecided_is_exact(void **) { check_undecided_is_exact(); TAP_FINISH()
 // Whatever the bytes: with kSniffBytes of them there is an answer.
 void check_bound() {
   for (const Sample &s : samples()) {
-    for (char filler : {' ', '\n', '#', '<', '{', '\xEF', 'x', '\0'}) {
+    for (char filler : {' ', '\n', '#', '<', '{', '\xEF', 'x', '\0', '\v'}) {
       string body = s.body + string(hls::kSniffBytes, filler);
       tap::check(hls::sniff(string_view(body).substr(0, hls::kSniffBytes), false) != BodyKind::undecided,
                  tap::quoted(body.substr(0, 60)));
