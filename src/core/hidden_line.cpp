@@ -42,22 +42,25 @@ Vector load(const char *p, std::ptrdiff_t n) {
   return reinterpret_cast<Vector>(Halves{low, high});
 }
 
-// Not zero where HiddenLine may have something to act on; bytes of text that is not English are here, too.
-struct MaySuspect {
-  template <class Bytes>
-  static auto in(Bytes v, Bytes) {
-    return ((v < 0x20) & (v != '\t')) | (v == '#') | ((v & 0xDF) == 0xC2);
-  }
-};
+// HiddenLine may have something to act on.
+auto may_be_suspect(Vector v) {
+  typedef signed char Signed __attribute__((vector_size(16)));
+  return (reinterpret_cast<Signed>(v) < 0x20) | (v == '#');   // controls and what is not ASCII, in one go
+}
+bool may_be_suspect(unsigned char c) { return c < 0x20 || c >= 0x80 || c == '#'; }
 
-// Not zero where it has, by the bytes and those in front of them.
-struct Suspect {
-  template <class Bytes>
-  static auto in(Bytes v, Bytes before) {
-    return ((v < 0x20) & (v != '\t')) | ((v == 'E') & (before == '#')) | ((v == 0x85) & (before == 0xC2)) |
-           (((v | 1) == 0xA9) & (before == 0x80));
-  }
-};
+// It has.
+template <class Bytes>
+auto is_suspect(Bytes v, Bytes before) {
+  return ((v < 0x20) & (v != '\t')) | ((v == 'E') & (before == '#')) | ((v == 0x85) & (before == 0xC2)) |
+         (((v | 1) == 0xA9) & (before == 0x80));
+}
+
+// The end of a name of an attribute that is a URI.
+template <class Bytes>
+auto ends_name(Bytes v, Bytes before, Bytes first) {
+  return ((v == 'I') & (before == 'R') & (first == 'U')) | ((v == 'T') & (before == 'S') & (first == 'I'));
+}
 
 template <class Mask>
 bool any(Mask mask) {
@@ -66,20 +69,24 @@ bool any(Mask mask) {
   return (halves[0] | halves[1]) != 0;
 }
 
-// There is a byte in front of `p`.
-template <class Kind>
-bool has(const char *p, const char *end) {
+// `look(load)`: load(n) are the bytes n in front of those looked at.
+template <class Look>
+bool has(const char *p, const char *end, Look look) {
   std::ptrdiff_t n = end - p;
   if (n >= 16) {
-    auto found = Kind::in(load(end - 16), load(end - 17));
-    for (; end - p > 16; p += 16) found |= Kind::in(load(p), load(p - 1));
+    auto found = look([&](int back) { return load(end - 16 - back); });
+    for (; end - p > 16; p += 16) found |= look([&](int back) { return load(p - back); });
     return any(found);
   }
-  if (n >= 8) return any(Kind::in(load(p, n), load(p - 1, n)));
+  if (n >= 8) return any(look([&](int back) { return load(p - back, n); }));
   for (; p != end; ++p) {
-    if (Kind::in(static_cast<unsigned char>(*p), static_cast<unsigned char>(p[-1]))) return true;
+    if (look([&](int back) { return static_cast<unsigned char>(p[-back]); })) return true;
   }
   return false;
+}
+
+bool has_suspect(const char *p, const char *end) {
+  return has(p, end, [](auto load) { return is_suspect(load(0), load(1)); });
 }
 
 // Whether `text` goes on with '=' and an absolute URL, in quotes or not.
@@ -169,8 +176,8 @@ void HiddenLine::begin(bool blanks_end_lines) {
 }
 
 bool HiddenLine::is_plain(const char *hash, const char *end) {
-  if (end - hash < 2 || !has<MaySuspect>(hash + 1, end)) return true;
-  return static_cast<unsigned char>(hash[1]) >= 0x20 && !has<Suspect>(hash + 2, end);
+  if (end - hash < 2 || !has(hash + 1, end, [](auto load) { return may_be_suspect(load(0)); })) return true;
+  return static_cast<unsigned char>(hash[1]) >= 0x20 && !has_suspect(hash + 2, end);
 }
 
 bool HiddenLine::idle() const {
@@ -182,7 +189,7 @@ bool HiddenLine::feed(std::string_view bytes) {
     if (step(static_cast<unsigned char>(bytes[0]))) return true;
     bytes.remove_prefix(1);
     // Where there is nothing, the last two bytes are all that the next ones are seen with.
-    if (idle() && !has<Suspect>(bytes.data(), bytes.data() + bytes.size())) {
+    if (idle() && !has_suspect(bytes.data(), bytes.data() + bytes.size())) {
       bytes.remove_prefix(bytes.size() - 2);
     }
   }
@@ -256,6 +263,10 @@ bool behind_duration(std::string_view value, bool whole) {
     if (verdict != HostReference::Verdict::open) return verdict == HostReference::Verdict::yes;
   }
   return !whole;
+}
+
+bool may_hold_name(const char *from, const char *end) {
+  return has(from, end, [](auto load) { return ends_name(load(0), load(1), load(2)); });
 }
 
 bool hides_attribute(std::string_view list, std::string_view name, bool own_values) {

@@ -37,7 +37,8 @@ private:
 ///   absolute URL anywhere behind it.
 class HiddenLine {
 public:
-  /// Whether feed() would find nothing in the line from its first '#' on: true for nearly all lines, and fast.
+  /// Whether feed() would find nothing in a line, from its first '#' on: true for nearly all lines, and fast;
+  /// false does not say that it would find something.
   static bool is_plain(const char *hash, const char *end);
 
   /// Begins a line. `blanks_end_lines`: an absolute URL behind a blank counts, too.
@@ -80,6 +81,10 @@ bool hides_attribute(std::string_view list, std::string_view name, bool own_valu
 
 /// The same for a single value.
 bool value_hides_attribute(std::string_view value, std::string_view name);
+
+/// Whether the name of an attribute that is a URI (they end in "URI" or "LIST") may end between the two.
+/// There are two bytes in front of `from`.
+bool may_hold_name(const char *from, const char *end);
 
 }  // namespace hls
 

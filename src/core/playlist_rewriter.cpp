@@ -375,6 +375,8 @@ RewriteError PlaylistRewriter::tag(const Tag &tag, const char *hash, std::string
 RewriteError PlaylistRewriter::attributes(const Tag &tag, std::string_view list) {
   AttributeFacts facts;
   std::size_t count = 0;
+  const char *at = list.data(), *end = at + list.size();
+  bool elsewhere = false;   // a name may stand where no attribute begins
   AttributeList reader(list);
   Attribute attribute;
   while (reader.next(attribute)) {
@@ -382,32 +384,22 @@ RewriteError PlaylistRewriter::attributes(const Tag &tag, std::string_view list)
     for (const UriAttribute &known : tag.uris) {
       if (known.name != attribute.name) continue;
       if (count == kMaxUris) return RewriteError::too_many_uris;
-      uris_[count++] = {attribute.name, attribute.value, &known, attribute.unterminated};
+      uris_[count++] = {attribute.value, &known, attribute.unterminated};
+      elsewhere = elsewhere || may_hold_name(at, attribute.name.data());
+      at = attribute.value.data() + attribute.value.size();
     }
     note(tag.role, attribute, facts);
   }
   if (tag.role == TagRole::image_stream_inf && count == 0) playlist_pending_ = true;
   bool rewrites = tag.role != TagRole::key || rewrites_key(facts);
-  RewriteError error = find_ambiguous(tag, list, rewrites, uris_.data(), count);
-  return error == RewriteError::none && rewrites ? rewrite_values(tag, facts, count) : error;
-}
-
-// Searches only where a name stands elsewhere than it was found, or in values that are copied.
-RewriteError PlaylistRewriter::find_ambiguous(const Tag &tag, std::string_view list, bool rewrites,
-                                              const UriValue *values, std::size_t count) {
-  for (const UriAttribute &known : tag.uris) {
-    if (known.name.empty()) break;
-    std::size_t at = 0;
-    bool elsewhere = !rewrites;
-    for (std::size_t i = 0; i < count && !elsewhere; ++i) {
-      if (values[i].attribute != &known) continue;
-      elsewhere = list.data() + list.find(known.name, at) != values[i].name.data();
-      at = static_cast<std::size_t>(values[i].text.data() + values[i].text.size() - list.data());
+  if (!rewrites || elsewhere || may_hold_name(at, end)) {
+    for (const UriAttribute &known : tag.uris) {
+      if (!known.name.empty() && hides_attribute(list, known.name, !rewrites)) {
+        return RewriteError::ambiguous_attribute;
+      }
     }
-    if (!elsewhere && list.find(known.name, at) == list.npos) continue;
-    if (hides_attribute(list, known.name, !rewrites)) return RewriteError::ambiguous_attribute;
   }
-  return RewriteError::none;
+  return rewrites ? rewrite_values(tag, facts, count) : RewriteError::none;
 }
 
 void PlaylistRewriter::note(TagRole role, const Attribute &attribute, AttributeFacts &facts) {

@@ -74,7 +74,7 @@ private:
 
   // A value of a tag that is a URI.
   struct UriValue {
-    std::string_view name, text;
+    std::string_view text;
     const UriAttribute *attribute;
     bool unterminated;
   };
@@ -103,8 +103,6 @@ private:
   RewriteError tag(const Tag &tag, const char *hash, std::string_view value);
   RewriteError attributes(const Tag &tag, std::string_view list);
   void note(TagRole role, const Attribute &attribute, AttributeFacts &facts);
-  static RewriteError find_ambiguous(const Tag &tag, std::string_view list, bool rewrites,
-                                     const UriValue *values, std::size_t count);
   RewriteError rewrite_values(const Tag &tag, const AttributeFacts &facts, std::size_t count);
   static bool rewrites_key(const AttributeFacts &facts);
   void skip_segments(std::string_view list);

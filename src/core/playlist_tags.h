@@ -47,7 +47,7 @@ struct Tag {
   std::string_view name;   // without '#'
   TagRole role;
   PlaylistType found_in;
-  std::array<UriAttribute, 3> uris;   // the unused ones have no name
+  std::array<UriAttribute, 3> uris;   // the unused ones have no name; may_hold_name() knows how names end
 
   /// Lines of such a tag are held as a whole or not let through.
   constexpr bool carries_uri() const {

@@ -40,8 +40,8 @@ Match match_html(std::string_view text) {
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
-// White space and controls beside the blanks that players skip in front of the header, each by its own idea of
-// white space, and further byte order marks.
+// White space and controls beside the blanks that players skip in front of the header, each by its own idea
+// of white space, and further byte order marks.
 constexpr std::string_view kOddBlanks[] = {
     "\v",           "\f",           "\x1C",         "\x1D",         "\x1E",         "\x1F",
     "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x81", "\xE2\x80\x82",
@@ -71,7 +71,9 @@ Match match_utf16(std::string_view text) {
   if (big == Match::no && little == Match::no) return Match::no;
   if (text.size() < 3) return Match::partial;
   char first = text[2];
-  auto begins_text = [](char c) { return is_blank(c) || c == '\v' || c == '\f' || c == '#' || c == '{' || c == '['; };
+  auto begins_text = [](char c) {
+    return is_blank(c) || c == '\v' || c == '\f' || c == '#' || c == '{' || c == '[';
+  };
   bool possible = big == Match::full ? first == '\0' : begins_text(first);
   if (!possible) return Match::no;
   if (text.size() < 4) return Match::partial;

@@ -126,9 +126,33 @@ void require_no_http_line(string_view output) {
     while (!line.empty() && (line.front() == ' ' || line.front() == '\t')) line.remove_prefix(1);
     while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
     if (line.empty() || line[0] == '#' || !link_at(line).empty()) continue;
+    if (line.find("{$") != line.npos) continue;   // what it is, its variables say
     hls::Url url;
     hls::Reference kind = hls::resolve_reference(base(), line, url);
     FUZZ_REQUIRE(kind == hls::Reference::other || kind == hls::Reference::same_document);
+  }
+}
+
+/// What a player would see that ends lines at more bytes than CR and LF, or that finds its tags anywhere.
+void require_nothing_hidden(string_view output) {
+  static constexpr string_view kLineEnds[] = {{"\0", 1}, "\v", "\f", "\x1C", "\x1D", "\x1E", "\xC2\x85",
+                                              "\xE2\x80\xA8", "\xE2\x80\xA9"};
+  for (string_view line_end : kLineEnds) {
+    for (std::size_t at = output.find(line_end); at != output.npos; at = output.find(line_end, at + 1)) {
+      string_view rest = output.substr(at + line_end.size());
+      while (!rest.empty() && (rest[0] == ' ' || rest[0] == '\t')) rest.remove_prefix(1);
+      for (string_view bad : {"http://", "https://", "//", "#EXT"}) {
+        FUZZ_REQUIRE(rest.substr(0, bad.size()) != bad);
+      }
+    }
+  }
+  constexpr string_view kTag = "#EXT-X-MEDIA:";
+  for (std::size_t at = output.find(kTag); at != output.npos; at = output.find(kTag, at + 1)) {
+    std::size_t start = output.find_last_of("\r\n", at) + 1;
+    if (start == 0 && output.substr(0, 3) == "\xEF\xBB\xBF") start = 3;
+    string_view line = output.substr(start, output.find_first_of("\r\n", at) - start);
+    if (line.substr(0, at - start).find_first_not_of(" \t") == line.npos) continue;
+    FUZZ_REQUIRE(line.find("//", at - start) == line.npos);
   }
 }
 
@@ -154,5 +178,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
   if (whole.error != RewriteError::none) return 0;
   require_copied(playlist, whole.text);
   require_no_http_line(whole.text);
+  require_nothing_hidden(whole.text);
   return 0;
 }

@@ -54,17 +54,21 @@ const std::vector<Case> kCases = {
     refused("a URI behind a duration", "#EXTINF:4 http://no.example/a.ts\n"),
     refused("a URI right behind a duration", "#EXTINF:4.5//no.example/a.ts\n"),
     refused("a URI in place of a duration", "#EXTINF:https://no.example/a.ts\n"),
-    refused("a URI behind a long duration", "#EXTINF:4" + std::string(2 * kMaxLine, ' ') + "//no.example/a.ts\n"),
+    refused("a URI behind a long duration",
+            "#EXTINF:4" + std::string(2 * kMaxLine, ' ') + "//no.example/a.ts\n"),
     refused("a URI as the last word of the playlist's last line", "#EXTINF:4,a https://no.example/a.ts"),
     refused("the same in a long title", "#EXTINF:4,a " + x(2 * kMaxLine) + " https://no.example/a.ts"),
     same("URLs in a title", MEDIA "#EXTINF:4,a https://no.example/a.ts\n#EXTINF:4,https://no.example/a.ts"),
     same("IPTV pairs", MEDIA "#EXTINF:-1 tvg-logo=\"https://no.example/a.png\" a=\"//b\",t \n"),
 
     // Tags of hls.js.
-    refused("EXT-X-MEDIA in a comment", "# x #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",URI=\"https://no.example/a\"\n"),
+    refused("EXT-X-MEDIA in a comment",
+            "# x #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",URI=\"https://no.example/a\"\n"),
     refused("EXT-X-MEDIA in a comment of two '#'", "##EXT-X-MEDIA:TYPE=AUDIO,URI=//no.example/a\n"),
-    refused("EXT-X-MEDIA in a value", "#EXT-X-SESSION-DATA:VALUE=\"#EXT-X-MEDIA:URI=https://no.example/,X=\"\n"),
-    refused("EXT-X-I-FRAME-STREAM-INF in a comment", "#c#EXT-X-I-FRAME-STREAM-INF:URI=\"https://no.example/\"\n"),
+    refused("EXT-X-MEDIA in a value",
+            "#EXT-X-SESSION-DATA:VALUE=\"#EXT-X-MEDIA:URI=https://no.example/,X=\"\n"),
+    refused("EXT-X-I-FRAME-STREAM-INF in a comment",
+            "#c#EXT-X-I-FRAME-STREAM-INF:URI=\"https://no.example/\"\n"),
     refused("EXT-X-CONTENT-STEERING in a comment",
             "# #EXT-X-CONTENT-STEERING:SERVER-URI=\"https://no.example/\"\n"),
     refused("EXT-X-SESSION-KEY in a long comment",
@@ -75,7 +79,8 @@ const std::vector<Case> kCases = {
                "# #EXT-X-MAP:URI=\"https://no.example/\"\n"),
 
     // Attributes.
-    {"a blank before the quote", "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME= \"foo,URI=\"http://no.example/x\n",
+    {"a blank before the quote",
+     "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME= \"foo,URI=\"http://no.example/x\n",
      "#EXTM3U\n", RewriteError::ambiguous_attribute, 2},
     ambiguous("a backslash before the quote", "#EXT-X-MAP:A=\"\\\",B=\",URI=\"http://no.example/i\"\n"),
     ambiguous("VT before a name", "#EXT-X-MAP:\vURI=\"http://no.example\"\n"),
@@ -84,13 +89,16 @@ const std::vector<Case> kCases = {
     ambiguous("beside one that is found", "#EXT-X-MAP:URI=\"a\",\xC2\xA0URI=\"http://no.example/i.mp4\"\n"),
     ambiguous("in a dated range", "#EXT-X-DATERANGE:ID= \"a,X-ASSET-LIST=\"http://no.example/i\"\n"),
     ambiguous("behind a DRM's key, which is copied",
-              "#EXT-X-KEY:METHOD=SAMPLE-AES,KEYFORMAT=\"com.widevine\",URI=\"data:,URI=http://no.example/k\"\n"),
-    ambiguous("a backslash before the quote of a URI that is copied", "#EXT-X-MAP:URI=\"data:,\\\",A=\",URI=\"http://no.example/i\"\n"),
+              "#EXT-X-KEY:METHOD=SAMPLE-AES,KEYFORMAT=\"com.widevine\","
+              "URI=\"data:,URI=http://no.example/k\"\n"),
+    ambiguous("a backslash before the quote of a URI that is copied",
+              "#EXT-X-MAP:URI=\"data:,\\\",A=\",URI=\"http://no.example/i\"\n"),
     ambiguous("in a fragment, which is copied", "#EXT-X-MAP:URI=\"#,URI=http://no.example/i\"\n"),
     {"a variable may be a URL", DEFINE("u", "http://no.example/") "#EXT-X-MAP:A= \"b,URI=\"{$u}\"\n",
-             DEFINE("u", "http://no.example/"), RewriteError::ambiguous_attribute, 2},
+     DEFINE("u", "http://no.example/"), RewriteError::ambiguous_attribute, 2},
     {"decoys, and URIs with arguments", MEDIA
-     "#EXT-X-MAP:NAME=\"x,URI='y',\",X-COM-URI=\"https://x.example/\",URI=\"https://o.example/?URI=https://p/\"\n",
+     "#EXT-X-MAP:NAME=\"x,URI='y',\",X-COM-URI=\"https://x.example/\","
+     "URI=\"https://o.example/?URI=https://p/\"\n",
      MEDIA "#EXT-X-MAP:NAME=\"x,URI='y',\",X-COM-URI=\"https://x.example/\",URI=\"[media "
      "https://o.example/?URI=https://p/]\"\n"},
 
@@ -98,13 +106,17 @@ const std::vector<Case> kCases = {
     {"4.4.2.3 a VALUE that is there twice: the variable is not known",
      "#EXT-X-DEFINE:NAME=\"s\",VALUE=\"http\",VALUE=\"skd\"\n{$s}://no.example/\n",
      "#EXT-X-DEFINE:NAME=\"s\",VALUE=\"http\",VALUE=\"skd\"\n", RewriteError::unknown_variable, 2},
-    {"4.4.2.3 nor is it any longer", DEFINE("s", "skd") "#EXT-X-DEFINE:NAME=\"t\",NAME=\"s\",VALUE=\"http\"\n{$s}://x\n",
-     DEFINE("s", "skd") "#EXT-X-DEFINE:NAME=\"t\",NAME=\"s\",VALUE=\"http\"\n", RewriteError::unknown_variable, 3},
+    {"4.4.2.3 nor is it any longer",
+     DEFINE("s", "skd") "#EXT-X-DEFINE:NAME=\"t\",NAME=\"s\",VALUE=\"http\"\n{$s}://x\n",
+     DEFINE("s", "skd") "#EXT-X-DEFINE:NAME=\"t\",NAME=\"s\",VALUE=\"http\"\n",
+     RewriteError::unknown_variable, 3},
     {"4.4.2.3 a NAME and an IMPORT", "#EXT-X-DEFINE:NAME=\"a\",VALUE=\"x\",IMPORT=\"b\"\n{$a}\n",
      "#EXT-X-DEFINE:NAME=\"a\",VALUE=\"x\",IMPORT=\"b\"\n", RewriteError::unknown_variable, 2},
-    {"4.4.2.3 a QUERYPARAM that is there twice", "#EXT-X-DEFINE:QUERYPARAM=\"tok\",QUERYPARAM=\"x\"\n{$tok}\n",
+    {"4.4.2.3 a QUERYPARAM that is there twice",
+     "#EXT-X-DEFINE:QUERYPARAM=\"tok\",QUERYPARAM=\"x\"\n{$tok}\n",
      "#EXT-X-DEFINE:QUERYPARAM=\"tok\",QUERYPARAM=\"x\"\n", RewriteError::unknown_variable, 2},
-    {"4.4.2.3 it may be defined again", "#EXT-X-DEFINE:NAME=\"a\",NAME=\"a\",VALUE=\"x\"\n" DEFINE("a", "y") MEDIA "{$a}\n",
+    {"4.4.2.3 it may be defined again",
+     "#EXT-X-DEFINE:NAME=\"a\",NAME=\"a\",VALUE=\"x\"\n" DEFINE("a", "y") MEDIA "{$a}\n",
      "#EXT-X-DEFINE:NAME=\"a\",NAME=\"a\",VALUE=\"x\"\n" DEFINE("a", "y") MEDIA "[media " UP "y at=0]\n"},
 };
 

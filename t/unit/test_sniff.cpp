@@ -185,7 +185,9 @@ std::vector<Sample> json() {
 
 std::vector<Sample> samples() {
   std::vector<Sample> all = playlists();
-  for (const auto &more : {disguised(), others(), pages(), json()}) all.insert(all.end(), more.begin(), more.end());
+  for (const auto &more : {disguised(), others(), pages(), json()}) {
+    all.insert(all.end(), more.begin(), more.end());
+  }
   return all;
 }
 
