@@ -148,7 +148,49 @@ void test_hostile(void **) {
   TAP_FINISH();
 }
 
+std::string show(Variables &v, std::string_view list) {
+  hls::Definition d = v.read_definition(list);
+  std::string shown = d.ambiguous ? "ambiguous" : "";
+  if (d.name) shown.append(" N:").append(*d.name);
+  if (d.value) shown.append(" V:").append(*d.value);
+  if (d.import) shown.append(" I:").append(*d.import);
+  if (d.query_parameter) shown.append(" Q:").append(*d.query_parameter);
+  return shown;
+}
+
+// 4.4.2.3: one of NAME, IMPORT and QUERYPARAM, and nothing twice.
+void check_definitions() {
+  Variables v;
+  v.define("a", "1");
+  v.define("b", "2");
+  const std::string before = v.encode();
+  tap::equal("name and value", show(v, "VALUE=\"x,y\",NAME=\"a\",X=1"), " N:a V:x,y");
+  tap::equal("import", show(v, "IMPORT=\"a\""), " I:a");
+  tap::equal("query", show(v, "QUERYPARAM=a"), " Q:a");
+  tap::equal("none", show(v, "name=\"a\""), "");
+  tap::equal("reading changes nothing", v.encode(), before);
+
+  tap::equal("two values", show(v, "NAME=\"a\",VALUE=\"x\",VALUE=\"x\""), "ambiguous");
+  tap::check(!v.find("a") && v.find("b"), "its name is forgotten, no other");
+  v.define("a", "1");
+  tap::equal("as if it had never been", v.encode(), before);
+  tap::equal("two names", show(v, "NAME=\"a\",VALUE=\"x\",NAME=\"b\""), "ambiguous");
+  tap::check(v.empty() && v.encode().empty(), "both are forgotten");
+  for (const char *list : {"NAME=a,IMPORT=b", "IMPORT=a,QUERYPARAM=b", "QUERYPARAM=a,NAME=b,VALUE=x"}) {
+    v.define("a", "1");
+    v.define("b", "2");
+    tap::equal(list, show(v, list), "ambiguous");
+    tap::check(v.empty(), list);
+  }
+  const std::string large(500, 'x');   // what is forgotten takes no room
+  for (int i = 0; i < 100; ++i) {
+    tap::check(v.define("a", large), "room");
+    show(v, "NAME=a,NAME=c");
+  }
+}
+void test_definitions(void **) { check_definitions(); TAP_FINISH(); }
+
 }  // namespace
 
 TAP_MAIN(cmocka_unit_test(test_expand), cmocka_unit_test(test_define), cmocka_unit_test(test_encode),
-         cmocka_unit_test(test_hostile))
+         cmocka_unit_test(test_hostile), cmocka_unit_test(test_definitions))
