@@ -84,7 +84,9 @@ ngx_int_t link_phase(ngx_http_request_t *r) {
 
 ngx_int_t header_phase(ngx_http_request_t *r) {
   RequestContext *ctx = own_context(r);
-  if (!location_conf(r).enable || ctx == nullptr || ctx->clone || ctx->state != hls::LinkState::ok) return NGX_DECLINED;
+  if (!location_conf(r).enable || ctx == nullptr || ctx->clone || ctx->state != hls::LinkState::ok) {
+    return NGX_DECLINED;
+  }
   bool done = guarded(false, [&] { return replace_request_headers(r, *ctx); });
   return done ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }

@@ -50,7 +50,8 @@ bool read_secret(ngx_conf_t *cf, std::string_view value, std::string &secret) {
   }
   for (std::string_view slip : {"/", "./", "$", "file=", "env=", "<"}) {
     if (value.substr(0, slip.size()) != slip) continue;
-    fail(cf, "a secret or API key that begins with \"%V\": for a file say file:/path, for a variable env:NAME", slip);
+    fail(cf, "a secret or API key that begins with \"%V\": "
+             "for a file say file:/path, for a variable env:NAME", slip);
     return false;
   }
   secret = value;
@@ -115,7 +116,8 @@ char *link_ttl_directive(ngx_conf_t *cf, ngx_command_t *, void *conf) {
       text.len -= 9;
       ttl = &location.playlist_ttl;
     }
-    if (*ttl != NGX_CONF_UNSET) return fail(cf, "hls_proxy_link_ttl: \"%V\" sets a time a second time", view(args[i]));
+    if (*ttl != NGX_CONF_UNSET)
+      return fail(cf, "hls_proxy_link_ttl: \"%V\" sets a time a second time", view(args[i]));
     *ttl = ngx_parse_time(&text, 1);
     if (*ttl == static_cast<time_t>(NGX_ERROR) || *ttl <= 0) {
       *ttl = NGX_CONF_UNSET;
@@ -142,7 +144,8 @@ char *entry_directive_unguarded(ngx_conf_t *cf, LocationConf &location) {
 
   location.entry = main_conf(cf).source(view(args[1]));
   if (location.entry == nullptr) {
-    return fail(cf, "hls_proxy_entry: no source \"%V\": an hls_proxy_source block of that name must stand before this", view(args[1]));
+    return fail(cf, "hls_proxy_entry: no source \"%V\": an hls_proxy_source block of that name "
+                    "must stand before this", view(args[1]));
   }
   if (cf->args->nelts > 2) {
     location.entry_arguments = ngx_array_create(cf->pool, cf->args->nelts - 2, sizeof(EntryArgument));
@@ -155,7 +158,8 @@ char *entry_directive_unguarded(ngx_conf_t *cf, LocationConf &location) {
     ngx_uint_t index = 0;
     while (index < key.size() && key[index].name != text.substr(0, equals)) ++index;
     if (equals == std::string_view::npos || index == key.size()) {
-      return fail(cf, "hls_proxy_entry: \"%V\" does not name an argument of the source's key: write name=value", text);
+      return fail(cf, "hls_proxy_entry: \"%V\" does not name an argument of the source's key: "
+                      "write name=value", text);
     }
     auto *argument = static_cast<EntryArgument *>(ngx_array_push(location.entry_arguments));
     ngx_str_t value = {text.size() - equals - 1, args[i].data + equals + 1};

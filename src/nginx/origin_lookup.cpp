@@ -65,7 +65,8 @@ ngx_int_t ask_resolver(ngx_http_request_t *r, RequestContext &ctx, std::string_v
   if (ask == nullptr) return NGX_HTTP_INTERNAL_SERVER_ERROR;
   if (ask == NGX_NO_RESOLVER) {
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "hls_proxy: no resolver defined to look up \"%V\": add \"resolver\" to the configuration", &start.name);
+                  "hls_proxy: no resolver defined to look up \"%V\": add \"resolver\" to the configuration",
+                  &start.name);
     origin.lookup = Origin::Lookup::failed;
     return NGX_DECLINED;
   }

@@ -40,7 +40,8 @@ ngx_int_t init_origin_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
   if (ctx == nullptr && r != r->main) ctx = guarded(ctx, [&] { return clone_context(r); });
   if (ctx == nullptr || ctx->state != hls::LinkState::ok) {
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "hls_proxy: $hls_proxy_pass is only for requests with a link: is \"hls_proxy on\" in this location?");
+                  "hls_proxy: $hls_proxy_pass is only for requests with a link: "
+                  "is \"hls_proxy on\" in this location?");
     return NGX_ERROR;
   }
   auto *peer = static_cast<OriginPeer *>(ngx_pcalloc(r->pool, sizeof(OriginPeer)));

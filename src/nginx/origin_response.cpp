@@ -12,7 +12,8 @@ namespace {
 // What is in the buffer behind the header, and whether that is all there will be.
 std::optional<hls::BodyKind> look_at_body(ngx_http_request_t *r, std::string &coding) {
   ngx_http_upstream_t *u = r->upstream;
-  std::string_view bytes(reinterpret_cast<char *>(u->buffer.pos), static_cast<size_t>(u->buffer.last - u->buffer.pos));
+  std::string_view bytes(reinterpret_cast<char *>(u->buffer.pos),
+                         static_cast<size_t>(u->buffer.last - u->buffer.pos));
   bool chunked = u->headers_in.chunked;
   bool complete = !chunked && u->headers_in.content_length_n >= 0 &&
                   bytes.size() >= static_cast<size_t>(u->headers_in.content_length_n);
@@ -116,14 +117,17 @@ void watch_response(ngx_http_request_t *r, RequestContext &ctx) {
   u->reinit_request = reinit_request;
 }
 
-std::optional<hls::BodyKind> sniff_body(std::string_view bytes, bool chunked, std::string_view coding, bool complete) {
+std::optional<hls::BodyKind> sniff_body(std::string_view bytes, bool chunked, std::string_view coding,
+                                         bool complete) {
   std::string body;
   if (chunked) {
     if (!hls::unchunk_prefix(bytes, body, complete)) return std::nullopt;
     bytes = body;
   }
   hls::ContentCoding parsed = hls::parse_content_coding(coding);
-  if (parsed == hls::ContentCoding::identity || parsed == hls::ContentCoding::unknown) return hls::sniff(bytes, complete);
+  if (parsed == hls::ContentCoding::identity || parsed == hls::ContentCoding::unknown) {
+    return hls::sniff(bytes, complete);
+  }
 
   auto decoder = hls::ContentDecoder::create(parsed);
   char decoded[hls::kSniffBytes];

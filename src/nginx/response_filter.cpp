@@ -116,6 +116,10 @@ ngx_int_t start_rewriting(ngx_http_request_t *r, RequestContext &ctx, bool playl
   return NGX_OK;   // the header waits for the first rewritten bytes
 }
 
+bool is_unclear(hls::BodyKind body) {
+  return body == hls::BodyKind::undecided || body == hls::BodyKind::disguised;
+}
+
 bool is_redirect(ngx_uint_t status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
@@ -138,7 +142,7 @@ ngx_int_t redirect(ngx_http_request_t *r, RequestContext &ctx, std::string_view 
 ngx_int_t filter_link_response(ngx_http_request_t *r, RequestContext &ctx) {
   if (r->cached) ctx.body = sniff_cached(r);
   if (r->cached && r->headers_out.status == NGX_HTTP_OK &&
-      (ctx.body == hls::BodyKind::html || ctx.body == hls::BodyKind::disguised || ctx.body == hls::BodyKind::undecided)) {
+      (ctx.body == hls::BodyKind::html || is_unclear(ctx.body))) {
     return refuse(r, ctx, "what is in the cache is neither a playlist nor media");
   }
   bool playlist = ctx.body == hls::BodyKind::playlist, json = is_json(r, ctx);
@@ -172,7 +176,8 @@ ngx_int_t header_filter(ngx_http_request_t *r) {
   return guarded(static_cast<ngx_int_t>(NGX_ERROR), [&] {
     RequestContext *ctx = own_context(r);
     if (ctx && ctx->clone) return next_header_filter(r);
-    if (ctx && ctx->state == hls::LinkState::ok && !ctx->refused && is_relayed(r)) return filter_link_response(r, *ctx);
+    bool linked = ctx && ctx->state == hls::LinkState::ok && !ctx->refused;
+    if (linked && is_relayed(r)) return filter_link_response(r, *ctx);
     if (r == r->main) add_cors_headers(r);
     return next_header_filter(r);
   });
@@ -193,10 +198,12 @@ ngx_int_t see_first_bytes(ngx_http_request_t *r, RequestContext &ctx, ngx_chain_
   if (bytes.empty() && !last) return NGX_AGAIN;
 
   ctx.unseen = false;
-  ctx.body = sniff_body(bytes, false, content_coding(r->headers_out.headers), last).value_or(hls::BodyKind::undecided);
+  auto body = sniff_body(bytes, false, content_coding(r->headers_out.headers), last);
+  ctx.body = body.value_or(hls::BodyKind::undecided);
   bool playlist = ctx.body == hls::BodyKind::playlist;
-  if (ctx.body == hls::BodyKind::undecided || ctx.body == hls::BodyKind::disguised || (playlist && ctx.link.kind == hls::LinkKind::media)) {
-    return refuse(r, ctx, "what may be a playlist came too late to be rewritten: use $hls_proxy_pass, or an upstream block");
+  if (is_unclear(ctx.body) || (playlist && ctx.link.kind == hls::LinkKind::media)) {
+    return refuse(r, ctx, "what may be a playlist came too late to be rewritten: "
+                          "use $hls_proxy_pass, or an upstream block");
   }
   if (ctx.link.kind == hls::LinkKind::media) return NGX_OK;
   if (playlist || is_json(r, ctx)) return start_rewriting(r, ctx, playlist);
@@ -205,7 +212,8 @@ ngx_int_t see_first_bytes(ngx_http_request_t *r, RequestContext &ctx, ngx_chain_
 
 ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in) {
   RequestContext *ctx = own_context(r);
-  if (ctx == nullptr || ctx->refused || (ctx->response == nullptr && !ctx->unseen) || r->header_only) return next_body_filter(r, in);
+  bool ours = ctx && !ctx->refused && (ctx->response || ctx->unseen) && !r->header_only;
+  if (!ours) return next_body_filter(r, in);
   return guarded(static_cast<ngx_int_t>(NGX_ERROR), [&]() -> ngx_int_t {
     if (ctx->unseen) {
       ngx_int_t rc = see_first_bytes(r, *ctx, in);

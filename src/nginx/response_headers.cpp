@@ -38,7 +38,8 @@ void add_cors_headers(ngx_http_request_t *r) {
              "Accept-Ranges, Age, Cache-Control, Content-Length, Content-Range, Content-Type, Date, ETag, Last-Modified");
   if (r->method != NGX_HTTP_OPTIONS) return;
   add_header(r, "Access-Control-Allow-Methods", "GET, HEAD, OPTIONS");
-  add_header(r, "Access-Control-Allow-Headers", "Range, If-Range, If-None-Match, If-Modified-Since, X-Api-Key, CMCD-Request, CMCD-Object, CMCD-Status, CMCD-Session");
+  add_header(r, "Access-Control-Allow-Headers", "Range, If-Range, If-None-Match, If-Modified-Since, X-Api-Key, "
+             "CMCD-Request, CMCD-Object, CMCD-Status, CMCD-Session");
   add_header(r, "Access-Control-Max-Age", "86400");
 }
 
