@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "percent.h"
+#include "playlist_line.h"
+#include "playlist_values.h"
 #include "reference_policy.h"
 
 namespace hls {
@@ -53,35 +55,6 @@ private:
   const char *lf_;
   const char *cr_;
 };
-
-// A decimal-integer (4.2) at the front of `text`; what does not fit is the largest number.
-std::uint64_t read_number(std::string_view text) {
-  constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
-  std::uint64_t n = 0;
-  for (char c : trim_blanks(text)) {
-    if (c < '0' || c > '9') break;
-    std::uint64_t digit = static_cast<std::uint64_t>(c - '0');
-    if (n > (kMax - digit) / 10) return kMax;
-    n = n * 10 + digit;
-  }
-  return n;
-}
-
-std::uint64_t add(std::uint64_t a, std::uint64_t b) {
-  std::uint64_t sum = a + b;
-  return sum < a ? std::numeric_limits<std::uint64_t>::max() : sum;
-}
-
-// EXTINF's value: IPTV lists write 0 or -1 for what has no end.
-bool is_positive(std::string_view duration) {
-  duration = trim_blanks(duration);
-  if (!duration.empty() && duration.front() == '+') duration.remove_prefix(1);
-  for (char c : duration) {
-    if (c >= '1' && c <= '9') return true;
-    if (c != '0' && c != '.') return false;
-  }
-  return false;
-}
 
 // A value that can stand between quotes on a line of its own (4.2) and is not changed by substitution (4.3).
 bool is_quotable(std::string_view value) {
@@ -362,7 +335,7 @@ RewriteError PlaylistRewriter::tag(const Tag &tag, const char *hash, std::string
     case TagRole::stream_inf: playlist_pending_ = true; return RewriteError::none;
     case TagRole::skip: skip_segments(value); return RewriteError::none;
     case TagRole::media_sequence:
-      if (segments_ == 0) media_sequence_ = read_number(value);
+      if (segments_ == 0) media_sequence_ = read_decimal(value);
       return RewriteError::none;
     case TagRole::define: return define(hash, value);
     case TagRole::steering: dropped_ = true; return RewriteError::none;
@@ -458,9 +431,9 @@ void PlaylistRewriter::skip_segments(std::string_view list) {
   Attribute attribute;
   std::uint64_t count = 0;
   while (reader.next(attribute)) {
-    if (attribute.name == "SKIPPED-SEGMENTS") count = read_number(attribute.value);
+    if (attribute.name == "SKIPPED-SEGMENTS") count = read_decimal(attribute.value);
   }
-  skipped_ = add(skipped_, count);
+  skipped_ = add_saturated(skipped_, count);
   map_ = true;
 }
 
@@ -525,7 +498,7 @@ RewriteError PlaylistRewriter::uri_line(std::string_view text) {
     kind = images_only_ || tiles_ ? UriKind::image : media_kind();
     placed = !byterange_;
     if (placed) at = position(-1);
-    segments_ = add(segments_, 1);
+    segments_ = add_saturated(segments_, 1);
   }
   playlist_pending_ = timed_ = byterange_ = tiles_ = false;
   parts_ = 0;
@@ -569,7 +542,7 @@ Position PlaylistRewriter::position(std::int32_t part) {
     parent_ = position_parent(base_);
     has_parent_ = true;
   }
-  return {parent_, add(media_sequence_, add(skipped_, segments_)), part};
+  return {parent_, add_saturated(media_sequence_, add_saturated(skipped_, segments_)), part};
 }
 
 // What an IMPORT in a child finds. A media playlist defines nothing for others: the links of its rendition
