@@ -222,6 +222,17 @@ inline bool same_name(std::string_view a, std::string_view b) {
                          reinterpret_cast<u_char *>(const_cast<char *>(b.data())), a.size()) == 0;
 }
 
+/// Calls f(ngx_table_elt_t &) for every header of a list that was not taken out.
+template <class F>
+void each_header(const ngx_list_t &headers, F f) {
+  for (const ngx_list_part_t *part = &headers.part; part; part = part->next) {
+    auto *h = static_cast<ngx_table_elt_t *>(part->elts);
+    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+      if (h[i].hash) f(h[i]);
+    }
+  }
+}
+
 /// A copy in the pool; data is null where there was no memory.
 inline ngx_str_t pool_string(ngx_pool_t *pool, std::string_view text) {
   ngx_str_t s;

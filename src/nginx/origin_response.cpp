@@ -145,14 +145,11 @@ std::optional<hls::BodyKind> sniff_body(std::string_view bytes, bool chunked, st
 
 std::string content_coding(const ngx_list_t &headers) {
   std::string coding;
-  for (const ngx_list_part_t *part = &headers.part; part; part = part->next) {
-    auto *h = static_cast<ngx_table_elt_t *>(part->elts);
-    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-      if (h[i].hash == 0 || !same_name(view(h[i].key), "Content-Encoding")) continue;
-      if (!coding.empty()) coding += ',';
-      coding += view(h[i].value);
-    }
-  }
+  each_header(headers, [&](ngx_table_elt_t &h) {
+    if (!same_name(view(h.key), "Content-Encoding")) return;
+    if (!coding.empty()) coding += ',';
+    coding += view(h.value);
+  });
   return coding;
 }
 

@@ -66,12 +66,9 @@ void clear_header(ngx_table_elt_t *&header) {
 
 void prepare_rewritten_headers(ngx_http_request_t *r, bool playlist) {
   ngx_http_headers_out_t &out = r->headers_out;
-  for (ngx_list_part_t *part = &out.headers.part; part; part = part->next) {
-    auto *h = static_cast<ngx_table_elt_t *>(part->elts);
-    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-      if (h[i].hash && hls::is_body_header(view(h[i].key))) h[i].hash = 0;
-    }
-  }
+  each_header(out.headers, [](ngx_table_elt_t &h) {
+    if (hls::is_body_header(view(h.key))) h.hash = 0;
+  });
   if (out.status == NGX_HTTP_PARTIAL_CONTENT) {
     out.status = NGX_HTTP_OK;
     out.status_line.len = 0;

@@ -6,20 +6,6 @@
 
 namespace hls_proxy {
 
-namespace {
-
-template <class F>
-void each_header(ngx_http_request_t *r, F f) {
-  for (ngx_list_part_t *part = &r->headers_out.headers.part; part; part = part->next) {
-    auto *headers = static_cast<ngx_table_elt_t *>(part->elts);
-    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-      if (headers[i].hash) f(headers[i]);
-    }
-  }
-}
-
-}  // namespace
-
 bool add_header(ngx_http_request_t *r, std::string_view name, std::string_view value) {
   auto *h = static_cast<ngx_table_elt_t *>(ngx_list_push(&r->headers_out.headers));
   if (h == nullptr) return false;
@@ -44,7 +30,7 @@ void add_cors_headers(ngx_http_request_t *r) {
 }
 
 void clean_response_headers(ngx_http_request_t *r, const RequestContext &ctx) {
-  each_header(r, [&](ngx_table_elt_t &h) {
+  each_header(r->headers_out.headers, [&](ngx_table_elt_t &h) {
     if (hls::is_dropped_header(view(h.key))) h.hash = 0;
   });
   r->headers_out.location = nullptr;   // dropped with the others
