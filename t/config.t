@@ -9,10 +9,13 @@ use HlsTest;
 my $secret = "hls_proxy_secret '0123456789abcdef0123';";
 my $source = 'hls_proxy_source s { key p; entry /entry; url http://127.0.0.1/$p; }';
 my $params = HlsTest::Nginx->params_file;
-my $link = "location /hls/ { include $params; }";
+my $refresh = 'location @hls_refresh { hls_proxy_refresh; }';
+my $link = "location /hls/ { include $params; } $refresh";
+my $zone = 'hls_proxy_zone hls:1m;';
 
 sub check { my (%opt) = @_; return HlsTest::Nginx->check_config(server => '', %opt) }
 sub in_source { my ($lines) = @_; return "$secret hls_proxy_source s { key p q=^\\d+\$; url http://127.0.0.1/\$p; $lines }" }
+sub resolved { my ($lines) = @_; return "$secret $zone hls_proxy_source s { key p; resolver /_resolve; $lines }" }
 
 my ($status, $text) = check(http => "$secret $source",
   server => "$link location = /entry { hls_proxy_entry s; }");
@@ -95,6 +98,90 @@ my @bad = (
   ['apikey without a key', "$secret $source", 'location = /e { hls_proxy_entry s; hls_proxy_auth apikey; }',
     qr/hls_proxy_api_key/],
   ['a short API key', "$secret hls_proxy_api_key short;", '', qr/hls_proxy_api_key/, qr/16/],
+  ['a zone without a size', "$secret hls_proxy_zone hls;", '', qr/hls_proxy_zone/, qr/"hls"/, qr/hls:32m/],
+  ['a zone without a name', "$secret hls_proxy_zone :32m;", '', qr/hls_proxy_zone/, qr/":32m"/, qr/hls:32m;/],
+  ['a zone with an empty size', "$secret hls_proxy_zone hls:;", '', qr/hls_proxy_zone/, qr/hls:32m/],
+  ['a zone with a bad size', "$secret hls_proxy_zone hls:big;", '', qr/hls_proxy_zone/, qr/"hls:big"/, qr/hls:32m/],
+  ['a zone with a negative size', "$secret hls_proxy_zone hls:-1;", '', qr/hls_proxy_zone/, qr/hls:32m/],
+  ['a zone that is too small', "$secret hls_proxy_zone hls:511k;", '', qr/hls_proxy_zone/, qr/"hls:511k"/,
+    qr/at least 512k/],
+  ['two zones', "$secret $zone $zone", '', qr/hls_proxy_zone.*duplicate/],
+  ['two zones of two names', "$secret $zone hls_proxy_zone other:1m;", '', qr/hls_proxy_zone.*duplicate/],
+  ['a zone in a server', $secret, $zone, qr/hls_proxy_zone.*not allowed here/],
+  ['a zone without a value', "$secret hls_proxy_zone;", '', qr/hls_proxy_zone/, qr/number of arguments/],
+  ['a source with nothing', "$secret hls_proxy_source s { key p; }", '', qr/"s"/, qr/"url"/, qr/"resolver"/],
+  ['a resolver without a zone', "$secret hls_proxy_source s { key p; resolver /_resolve; }", '',
+    qr/hls_proxy_source "s"/, qr/"resolver" needs hls_proxy_zone/, qr/"hls_proxy_zone hls:32m;" to http/],
+  ['a resolver beside a url', in_source('resolver /_resolve;'), '', qr/"url" and "resolver" exclude/, qr/keep "url"/],
+  ['a url beside a resolver', resolved('url http://127.0.0.1/;'), '', qr/"url" and "resolver" exclude/,
+    qr/keep .*"resolver"/],
+  ['two resolvers', resolved('resolver /other;'), '', qr/"resolver" is duplicate/],
+  ['a resolver without a value', "$secret $zone hls_proxy_source s { resolver; }", '', qr/number of arguments/,
+    qr/"resolver"/],
+  ['a resolver with two values', "$secret $zone hls_proxy_source s { resolver /a /b; }", '',
+    qr/number of arguments/],
+  ['a resolver that is an address', "$secret $zone hls_proxy_source s { resolver 127.0.0.53; }", '',
+    qr/resolver "127\.0\.0\.53"/, qr{resolver /_resolve;}],
+  ['a resolver that is a named location', "$secret $zone hls_proxy_source s { resolver \@resolve; }", '',
+    qr/resolver "\@resolve"/, qr{resolver /_resolve;}],
+  ['a resolver of nothing', "$secret $zone hls_proxy_source s { resolver ''; }", '', qr{resolver /_resolve;}],
+  (map { ["a resolver with '$_'", "$secret $zone hls_proxy_source s { key p; resolver '/r${_}p'; }", '',
+    qr{resolver "/r}, qr/plain path/] } '?', '#', ' ', '$', "\t"),
+  ['a bad time of an answer', resolved('ttl soon;'), '', qr/ttl/, qr/"soon"/, qr/5m stale=1h/],
+  ['no time of an answer', resolved('ttl 0;'), '', qr/ttl/, qr/"0"/, qr/5m stale=1h/],
+  ['milliseconds of an answer', resolved('ttl 500ms;'), '', qr/ttl/, qr/"500ms"/],
+  ['an endless time of an answer', resolved('ttl 11y;'), '', qr/ttl/, qr/"11y"/],
+  ['a bad stale time', resolved('ttl 5m stale=x;'), '', qr/ttl/, qr/"x"/, qr/5m stale=1h/],
+  ['a stale time of nothing', resolved('ttl 5m stale=;'), '', qr/ttl/, qr/""/],
+  ['an unknown argument of ttl', resolved('ttl 5m 1h;'), '', qr/ttl/, qr/"1h"/, qr/5m stale=1h/],
+  ['stale alone', resolved('ttl stale=1h;'), '', qr/ttl/, qr/"stale=1h"/, qr/5m stale=1h/],
+  ['too much of ttl', resolved('ttl 5m stale=1h stale=2h;'), '', qr/number of arguments/, qr/"ttl"/],
+  ['two ttls', resolved('ttl 5m; ttl 6m;'), '', qr/"ttl" is duplicate/],
+  ['a bad cooldown', resolved('cooldown later;'), '', qr/cooldown/, qr/"later"/, qr/cooldown \d+s;/],
+  ['a negative cooldown', resolved('cooldown -1s;'), '', qr/cooldown/, qr/"-1s"/],
+  ['two cooldowns', resolved('cooldown 0; cooldown 1s;'), '', qr/"cooldown" is duplicate/],
+  ['a bad deadline', resolved('deadline late;'), '', qr/deadline/, qr/"late"/, qr/deadline \d+s;/],
+  ['no deadline', resolved('deadline 0;'), '', qr/deadline/, qr/"0"/],
+  ['two deadlines', resolved('deadline 1s; deadline 1s;'), '', qr/"deadline" is duplicate/],
+  ['a bad refresh_before', resolved('refresh_before dawn;'), '', qr/refresh_before/, qr/"dawn"/,
+    qr/refresh_before \d+s;/],
+  ['two of refresh_before', resolved('refresh_before 1s; refresh_before 1s;'), '', qr/"refresh_before" is duplicate/],
+  ['refresh_on of nothing', resolved('refresh_on;'), '', qr/number of arguments/, qr/"refresh_on"/],
+  ['refresh_on of a word', resolved('refresh_on 403 panic;'), '', qr/refresh_on/, qr/"panic"/, qr/timeout/, qr/invalid/],
+  ['refresh_on off', resolved('refresh_on off;'), '', qr/refresh_on/, qr/"off"/],
+  ['refresh_on a server error', resolved('refresh_on 403 503;'), '', qr/refresh_on/, qr/"503"/, qr/"error"/, qr/499/],
+  ['refresh_on success', resolved('refresh_on 200;'), '', qr/refresh_on/, qr/"200"/, qr/400 to 499/],
+  ['refresh_on a redirect', resolved('refresh_on 399;'), '', qr/refresh_on/, qr/"399"/, qr/400 to 499/],
+  ['refresh_on beyond', resolved('refresh_on 4030;'), '', qr/refresh_on/, qr/"4030"/],
+  ['refresh_on half a number', resolved('refresh_on 40x;'), '', qr/refresh_on/, qr/"40x"/],
+  ['refresh_on a status twice', resolved('refresh_on 403 404 403;'), '', qr/refresh_on/, qr/"403" stands twice/],
+  ['refresh_on a word twice', resolved('refresh_on timeout timeout;'), '', qr/refresh_on/, qr/"timeout" stands twice/],
+  ['two of refresh_on', resolved('refresh_on 403; refresh_on 404;'), '', qr/"refresh_on" is duplicate/],
+  (map { ["$_ without a resolver", in_source($_), '', qr/source "s"/, qr/"${\(split)[0]}" has no effect without "resolver"/] }
+    'ttl 5m;', 'cooldown 1s;', 'deadline 1s;', 'refresh_on 403;', 'refresh_before 1s;'),
+  ['links without the place where refreshes go', "$secret $source", "location /hls/ { include $params; }",
+    qr/server in \S+nginx\.conf:\d+ needs "location \@hls_refresh \{ hls_proxy_refresh; \}"/, qr/hls_proxy_params/],
+  ['links below a level that has it on', "$secret $source hls_proxy on;", 'error_page 403 @hls_refresh;',
+    qr/needs "location \@hls_refresh/],
+  ['another named location that is not there', "$secret $source",
+    "location /hls/ { include $params; error_page 403 \@nowhere; } $refresh",
+    qr/needs "location \@nowhere"/, qr/error_page/],
+  ['a refresh with an argument', $secret, 'location @hls_refresh { hls_proxy_refresh on; }', qr/hls_proxy_refresh/,
+    qr/number of arguments/],
+  ['a refresh in a server', $secret, 'hls_proxy_refresh;', qr/hls_proxy_refresh.*not allowed here/],
+  ['two refreshes', $secret, 'location @r { hls_proxy_refresh; hls_proxy_refresh; }', qr/hls_proxy_refresh.*duplicate/],
+  ['a refresh beside an entry', "$secret $source", 'location /e { hls_proxy_entry s; hls_proxy_refresh; }',
+    qr/hls_proxy_refresh.*beside another/],
+  ['a status without a form', "$secret $zone", 'location /m { hls_proxy_status; }', qr/only prometheus yet/],
+  ['a status in JSON', "$secret $zone", 'location /m { hls_proxy_status json; }', qr/only prometheus yet/],
+  ['a status as a page', "$secret $zone", 'location /m { hls_proxy_status html; }', qr/only prometheus yet/],
+  ['a status of two', "$secret $zone", 'location /m { hls_proxy_status prometheus json; }',
+    qr/only prometheus yet/],
+  ['two statuses', "$secret $zone", 'location /m { hls_proxy_status prometheus; hls_proxy_status prometheus; }',
+    qr/hls_proxy_status.*duplicate/],
+  ['a status without a zone', $secret, 'location /m { hls_proxy_status prometheus; }', qr/hls_proxy_status/,
+    qr/hls_proxy_zone hls:32m;/],
+  ['a status in a server', "$secret $zone", 'hls_proxy_status prometheus;', qr/hls_proxy_status.*not allowed here/],
   ['a base that is no path', "$secret hls_proxy_base hls;", '', qr/hls_proxy_base/],
   ['a base with a query', "$secret hls_proxy_base /hls?x=1;", '', qr/hls_proxy_base/],
   ['a public base without a scheme', "$secret hls_proxy_public_base tv.example;", '',
@@ -122,6 +209,91 @@ subtest 'all variables of the interface' => sub {
   }
 };
 
+subtest 'a source with a resolver' => sub {
+  my %good = (
+    'all of it' => 'ttl 5m stale=1h; cooldown 500ms; deadline 20s; refresh_before 30s; volatile token host; ' .
+      'hosts cdn.example; header Referer https://x.example/$p; refresh_on 403 499 400 timeout error invalid;',
+    'the least' => '',
+    'stale of nothing' => 'ttl 1s stale=0;',
+    'no cooldown' => 'cooldown 0;',
+    'none in advance' => 'refresh_before 0;',
+    'one word' => 'refresh_on invalid;',
+    'ten years' => 'ttl 10y stale=10y; cooldown 3650d; deadline 3650d; refresh_before 10y;',
+    'hosts, which no url has to be in' => 'hosts *.cdn.example;',
+  );
+  for my $what (sort keys %good) {
+    my ($status, $text) = check(http => resolved($good{$what}),
+      server => "$link location = /e { hls_proxy_entry s; } location = /_resolve { internal; return 404; }");
+    is($status, 0, $what) or diag $text;
+    unlike($text, qr/\[(?:warn|emerg|error)\]/, "$what: without a warning");
+  }
+  (my $late = resolved('')) =~ s/\Q$zone\E//;
+  my ($status, $text) = check(http => "$late $zone", server => $link);
+  is($status, 0, 'the zone may stand after it') or diag $text;
+  ($status, $text) = check(http => "hls_proxy_zone hls:512k; $secret $source", server => $link);
+  is($status, 0, 'a zone of the least size, without a resolver') or diag $text;
+};
+
+subtest 'where errors lead' => sub {
+  my %good = (
+    'the location may stand before' => "$refresh location /hls/ { include $params; }",
+    'a path' => "location /hls/ { include $params; error_page 403 /403.html; }",
+    'a path with a variable' => "location /hls/ { include $params; error_page 403 \$uri; }",
+    'not below hls_proxy' => "location /other/ { error_page 404 \@nowhere; } $link",
+    'a status page below hls_proxy' => "hls_proxy on; location /m { hls_proxy_status prometheus; }" .
+      'error_page 403 @hls_refresh; location @hls_refresh { hls_proxy_refresh; }',
+  );
+  $good{'a path'} .= $good{'a path with a variable'} =~ s{/hls/}{/else/}r;
+  for my $what (sort keys %good) {
+    my $server = $good{$what};
+    $server .= $refresh unless $server =~ /hls_proxy_refresh/;
+    my ($status, $text) = check(http => "$secret $source $zone", server => $server);
+    is($status, 0, $what) or diag $text;
+  }
+};
+
+subtest 'counters' => sub {
+  my $nginx = HlsTest::Nginx->start(http => "$secret $zone", server => <<"END");
+hls_proxy on;
+location = /m { hls_proxy_status prometheus; }
+location /if/ { hls_proxy_status prometheus; if (\$arg_x) { set \$x 1; } }
+$refresh
+END
+  for my $uri ('/m', '/if/', '/if/?x=1') {
+    my $r = $nginx->get($uri);
+    is($r->{status}, 200, "$uri: for anybody, although hls_proxy is on above");
+    is($r->header('Content-Type'), 'text/plain; version=0.0.4', 'its type');
+  }
+  my $text = $nginx->get('/m')->{body};
+  my %labels = (
+    hls_proxy_refreshes_total => [cause => qw(403 404 410 429 451 other timeout error invalid)],
+    hls_proxy_rebinds_total => [rule => qw(entry same_path same_name same_place same_rendition)],
+    hls_proxy_rebind_refusals_total => [reason => qw(other_provider not_remembered ambiguous moved outside_window
+      other_structure incomplete fingerprint duration discontinuity date no_date encryption init_section byte_range
+      gap no_rendition ambiguous_rendition)],
+    map { $_ => [] } qw(hls_proxy_resolves_total hls_proxy_resolve_failures_total hls_proxy_waits_total
+      hls_proxy_zone_evictions_total hls_proxy_zone_streams),
+  );
+  my (%want, %got);
+  for my $name (keys %labels) {
+    my ($label, @values) = @{$labels{$name}};
+    $want{$name} = 1 unless $label;
+    $want{"$name\{$label=\"$_\"}"} = 1 for @values;
+    my $type = $name =~ /_total$/ ? 'counter' : 'gauge';
+    like($text, qr/^# HELP $name \S.*\n# TYPE $name $type\n$name[ {]/m, "$name is described before its values");
+  }
+  for (split /\n/, $text) {
+    next if /^#/;
+    /^(\S+) (\d+)$/ ? $got{$1}++ : fail("a line of another form: $_");
+  }
+  is_deeply(\%got, \%want, 'all series, each once, and no other');
+  like($text, qr/\n\z/, 'a line feed at the end');
+  my $head = $nginx->head('/m');
+  is_deeply([$head->{status}, $head->header('Content-Length'), $head->{body}], [200, length $text, ''], 'HEAD');
+  my $post = $nginx->get('/m', method => 'POST');
+  is($post->{status}, 405, 'POST');
+};
+
 subtest 'a base that no location serves' => sub {
   my ($status, $text) = check(http => "$secret $source",
     server => "$link location = /entry { hls_proxy_entry s; hls_proxy_base /elsewhere; }");
@@ -130,11 +302,11 @@ subtest 'a base that no location serves' => sub {
   ($status, $text) = check(http => "$secret $source", server => 'location = /entry { hls_proxy_entry s; }');
   like($text, qr/\[warn\](?=.*hls_proxy_base).*\/hls\//, 'the default base counts');
   ($status, $text) = check(http => "$secret $source hls_proxy_base /tv;",
-    server => "location /tv/playlist/ { include $params; } location ~ ^/tv/media/ { include $params; } location = /entry { hls_proxy_entry s; }");
+    server => "location /tv/playlist/ { include $params; } location ~ ^/tv/media/ { include $params; } location = /entry { hls_proxy_entry s; } $refresh");
   is($status, 0, 'another base, regex locations');
   unlike($text, qr/\[warn\]/, 'served: no warning') or diag $text;
   ($status, $text) = check(http => "$secret $source",
-    server => "hls_proxy_base https://tv.example/\$host/hls; location / { include $params; } location = /entry { hls_proxy_entry s; }");
+    server => "hls_proxy_base https://tv.example/\$host/hls; location / { include $params; } location = /entry { hls_proxy_entry s; } $refresh");
   is($status, 0, 'an absolute base with variables');
 };
 

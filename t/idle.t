@@ -121,7 +121,8 @@ my %with = (
   'loaded, with a relay beside it' => run('relay', module => 1, http => <<"END"),
 hls_proxy_secret '$SECRET';
 hls_proxy_source s { key p; entry /entry; url http://127.0.0.1:$port/\$p; header User-Agent X; header Cookie c=1; }
-server { listen 127.0.0.1:$relay_port; location = /entry { hls_proxy_entry s; } location /hls/ { include $params; } }
+server { listen 127.0.0.1:$relay_port; location = /entry { hls_proxy_entry s; } location /hls/ { include $params; }
+  location \@hls_refresh { hls_proxy_refresh; } }
 END
 );
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env perl
 
-# ./build.sh run: a page, an entry, a stream that plays; and nothing is left of it afterwards.
+# ./build.sh run: a page, an entry, a stream that plays on when its URLs have died; and nothing is left of it
+# afterwards.
 
 use strict;
 use warnings;
@@ -79,6 +80,59 @@ sub slurp {
   return scalar <$file>;
 }
 
+# The first line of a log behind an offset that matches; it may be up to ten seconds late.
+sub log_line {
+  my ($path, $from, $match) = @_;
+  my $end = time + 10;
+  while (time < $end) {
+    my ($line) = grep { $_ =~ $match } substr(slurp($path), $from) =~ /^(.*)\n/mg;
+    return $line if defined $line;
+    sleep 0.02;
+  }
+  return 'no line';
+}
+
+# The example's tokens are the time, cut to ten seconds: waits until those of now are dead.
+sub outlive_tokens {
+  my $now = int(time / 10);
+  sleep 0.05 while int(time / 10) == $now;
+}
+
+sub counter {
+  my ($site, $name) = @_;
+  my ($status, $text) = fetch("$site/metrics");
+  return $status == 200 && $text =~ /^\Q$name\E (\d+)$/m ? $1 : -1000;
+}
+
+# What a player goes through that got its playlists before the tokens died.
+sub check_refresh {
+  my ($site, $prefix) = @_;
+  my ($resolves, $deaths) = ('hls_proxy_resolves_total', 'hls_proxy_refreshes_total{cause="403"}');
+  my ($master) = (fetch("$site/demo.m3u8"))[1];
+  my ($low) = $master =~ /RESOLUTION=160x90[^\n]*\n(\S+)/;
+  my ($status, $media) = fetch($site . ($low // '/none'));
+  my @segments = $media =~ m{^(/hls/media/\S+)}mg;
+  is_deeply([$status, scalar @segments], [200, 8], 'a media playlist with its eight segments') or return;
+
+  my $log = "$prefix/logs/access.log";
+  my ($from, $resolved, $died) = (-s $log, counter($site, $resolves), counter($site, $deaths));
+  outlive_tokens();
+  my @want = (
+    [qr/ 200 \d+ .*upstream="403 : 200" attempt=2 refreshed=1 /, 'the first one after that: dead, and refreshed'],
+    [qr/ 200 \d+ .*upstream="200" attempt=1 refreshed=1 /, 'the next one: straight to its fresh URL'],
+  );
+  for my $n (0, 1) {
+    my ($line, $what) = @{$want[$n]};
+    my ($status, $body) = fetch("$site$segments[$n]");
+    is($status, 200, "$what: its status");
+    ok($body eq slurp("$root/t/sample/low/seg$n.ts"), "$what: its bytes, as the origin has them");
+    like(log_line($log, $from, qr{/seg$n\.ts" }), $line, "$what: its log line");
+  }
+  is((fetch($site . $low))[0], 200, 'the old link of the playlist');
+  is(counter($site, $deaths) - $died, 1, 'one link was found dead');
+  is(counter($site, $resolves) - $resolved, 1, 'one resolve was for all of them');
+}
+
 plan skip_all => 'no curl' if system('command -v curl >/dev/null') != 0;
 
 my $port = HlsTest::Nginx::free_port();
@@ -102,6 +156,8 @@ for my $signal (qw(INT TERM)) {
   is((fetch($forged))[0], 403, 'an entry with another signature');
   my ($origin) = slurp("$prefix/conf/nginx.conf") =~ /listen 127\.0\.0\.1:(\d+);/;
   is((fetch("http://127.0.0.1:$origin/demo/master.m3u8"))[0], 403, 'the origin wants a token');
+  is((fetch("http://localhost:$port/_resolve?name=demo"))[0], 404, 'who resolves is not to be asked from outside');
+  check_refresh("http://localhost:$port", $prefix) if $signal eq 'INT';   # ten seconds are spent once
 
   my $second = start(%env);
   isnt(ended($second), 0, 'a second one on that port ends');
@@ -115,7 +171,7 @@ for my $signal (qw(INT TERM)) {
   is(ended($run), 0, "$signal ends it");
   like($run->{text}, qr/nginx has stopped\n\z/, 'it says so');
   ok(!listens($port) && !listens($origin), 'and its nginx is gone');
-  unlike(slurp("$prefix/logs/access.log"), qr/sig=|md5=/, 'no signature or token in the access log');
+  unlike(slurp("$prefix/logs/$_.log"), qr/sig=|token=/, "no signature or token in the $_ log") for qw(access error);
 }
 
 done_testing();

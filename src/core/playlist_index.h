@@ -205,6 +205,9 @@ public:
   /// The end of the input. `index` is set for none only.
   IndexError finish(PlaylistIndex &index);
 
+  /// What its child playlists inherit, base64url; empty for none.
+  std::string variables() const;
+
 private:
   struct State;
   std::unique_ptr<State> state_;

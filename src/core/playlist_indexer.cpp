@@ -591,9 +591,8 @@ PlaylistIndexer::PlaylistIndexer(const Url &asked, const Url &self, std::string_
     : state_(new State(asked, self, inherited)) {}
 
 PlaylistIndexer::~PlaylistIndexer() = default;
-
 IndexError PlaylistIndexer::feed(std::string_view in) { return state_->feed(in); }
-
 IndexError PlaylistIndexer::finish(PlaylistIndex &index) { return state_->finish(index); }
+std::string PlaylistIndexer::variables() const { return state_->variables_.encode(); }
 
 }  // namespace hls

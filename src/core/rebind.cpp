@@ -161,7 +161,8 @@ int knows(const Index &index, const DeadUrl &dead) {
   return mark == dead.mark ? 2 : mark.path == dead.mark.path ? 1 : 0;
 }
 
-// Without a position the first one serves: what several playlists name by one URL is one thing to them all.
+// Without a position the first one serves: what several playlists name by one URL is one thing to them all. So
+// does the first of several versions of one live playlist.
 const Index *find_old_parent(const DeadUrl &dead, const OldGeneration &old) {
   const Index *best = nullptr;
   int best_level = 0;
@@ -170,6 +171,7 @@ const Index *find_old_parent(const DeadUrl &dead, const OldGeneration &old) {
     if (!is_media(index) || index == best) return;
     int level = knows(*index, dead);
     if (level == 0 || level < best_level) return;
+    if (level == best_level && index->self == best->self) return;
     tied = level == best_level && dead.at.has_value();
     if (level > best_level) best = index;
     best_level = level;

@@ -10,6 +10,8 @@
 #include "core/output.h"
 #include "core/percent.h"
 #include "hls_proxy.h"
+#include "wait.h"
+#include "zone.h"
 
 namespace hls_proxy {
 
@@ -159,6 +161,75 @@ ngx_int_t redirect_to_link(ngx_http_request_t *r, const hls::Link &link, const S
   return ngx_http_internal_redirect(r, &uri, &args);
 }
 
+// A request for an entry while its stream is being resolved.
+struct Entry {
+  Entry(ngx_http_request_t *r, hls::Link &&link) : request(r), link(std::move(link)) {}
+
+  ngx_http_request_t *request;
+  hls::Link link;
+  std::unique_ptr<Wait> wait;
+};
+
+std::optional<hls::Generation> stale_generation(ngx_http_request_t *r, const Source &source, const hls::Link &link) {
+  bool any_dead;
+  auto generation = main_conf(r).zone->newest(link.stream_text, any_dead);
+  auto now = static_cast<std::uint64_t>(ngx_time());
+  if (!generation || source.stale == 0 || now >= generation->resolved + source.ttl + source.stale) return std::nullopt;
+  return generation;
+}
+
+ngx_int_t unresolved(ngx_http_request_t *r, const Source &source, const hls::Link &link, ngx_uint_t status) {
+  if (auto stale = stale_generation(r, source, link)) {
+    return redirect_to_link(r, link, source, stale->answer.url);
+  }
+  ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "hls_proxy: %s could not be resolved (%ui)",
+                stream_name(source, link.stream).c_str(), status);
+  return static_cast<ngx_int_t>(status ? status : NGX_HTTP_BAD_GATEWAY);
+}
+
+void resume(ngx_http_request_t *r, bool late);
+
+// NGX_AGAIN: the answer is still to come.
+ngx_int_t serve(ngx_http_request_t *r, Entry &entry, bool late) {
+  const Source &source = *location_conf(r).entry;
+  Resolution found = resolve(r, source, entry.link, 0, 0, entry.wait != nullptr);
+  switch (found.state) {
+    case Resolution::State::ready:
+      renew_if_due(r, source, entry.link, found.generation);
+      return redirect_to_link(r, entry.link, source, found.generation.answer.url);
+    case Resolution::State::failed:
+      return unresolved(r, source, entry.link, found.failure);
+    case Resolution::State::waiting:
+      break;
+  }
+  if (late) return unresolved(r, source, entry.link, NGX_HTTP_GATEWAY_TIME_OUT);
+  if (!entry.wait) {
+    entry.wait = std::make_unique<Wait>(r, *main_conf(r).zone, entry.link.stream_text, source.deadline, resume);
+  }
+  return NGX_AGAIN;
+}
+
+void resume(ngx_http_request_t *r, bool late) {
+  ngx_int_t rc = guarded(static_cast<ngx_int_t>(NGX_HTTP_INTERNAL_SERVER_ERROR), [&] {
+    auto *entry = find_in_pool<Entry>(r->pool, [r](const Entry &e) { return e.request == r && e.wait; });
+    ngx_int_t rc = serve(r, *entry, late);
+    if (rc != NGX_AGAIN) entry->wait = nullptr;
+    return rc;
+  });
+  if (rc != NGX_AGAIN) ngx_http_finalize_request(r, rc);
+}
+
+ngx_int_t serve_resolved(ngx_http_request_t *r, hls::Link &&link) {
+  auto *entry = pool_new<Entry>(r->pool, r, std::move(link));
+  if (entry == nullptr) return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  ngx_int_t rc = serve(r, *entry, false);
+  if (rc != NGX_AGAIN) return rc;
+  r->read_event_handler = ngx_http_test_reading;   // who leaves waits no longer, and the resolver is asked all the same
+  r->write_event_handler = ngx_http_request_empty_handler;
+  ++r->main->count;
+  return NGX_DONE;
+}
+
 ngx_int_t entry_handler_unguarded(ngx_http_request_t *r) {
   ngx_int_t rc = check_method(r);
   if (rc != NGX_DECLINED) return rc;
@@ -176,6 +247,7 @@ ngx_int_t entry_handler_unguarded(ngx_http_request_t *r) {
   rc = read_key(r, source, args, link.stream);
   if (rc != NGX_OK) return rc;
   link.stream_text = link.stream.encode();
+  if (!source.resolver.empty()) return serve_resolved(r, std::move(link));
 
   hls::Url url;
   auto text = source.url.expand(key_values(link.stream), true);

@@ -1,14 +1,19 @@
 // What the module's files share: configuration, the state of one request, and who does what.
 // The way of a request, from top to bottom:
 //
-//   entry_handler      <entry>?key…&sig       → internal redirect to a fresh link
-//   link_phase         preaccess              → the link is opened, request headers are replaced,
-//   origin_lookup                               the host is looked up
+//   entry_handler      <entry>?key…&sig       → the stream is resolved; internal redirect to a fresh link
+//   link_phase         preaccess              → the link is opened, rebound if its generation is dead,
+//   origin_lookup                               the host is looked up, request headers are replaced
 //   variables          proxy_pass $hls_proxy_pass
 //   origin_peer        hls_origin's balancer  → connects to the address that was looked up
 //   origin_response    process_header         → says what the body is before a header goes out
 //   response_filter    header and body filter → header rules
 //   rewritten_response                        → playlists and JSON, rewritten as they stream by
+//   refresh_handler    error_page @hls_refresh → follows a redirect, or finds what takes the place of a dead
+//                                               URL, and sends the request back to link_phase
+//
+// Beside it, without any client: resolving (the resolver is asked once for all who wait) and rebinding (fresh
+// playlists are fetched and kept), both by an internal_request. zone holds what all workers know.
 
 #ifndef NGX_HTTP_HLS_PROXY_H
 #define NGX_HTTP_HLS_PROXY_H
@@ -19,6 +24,7 @@ extern "C" {
 #include <ngx_http.h>
 }
 
+#include <functional>
 #include <memory>
 #include <new>
 #include <optional>
@@ -31,6 +37,7 @@ extern "C" {
 #include "core/link.h"
 #include "core/sniff.h"
 #include "core/url_template.h"
+#include "zone.h"
 
 extern "C" ngx_module_t ngx_http_hls_proxy_module;
 
@@ -43,12 +50,22 @@ struct KeyArgument {
   ngx_regex_t *regex;      // null: any value
 };
 
+struct RefreshOn {         // `refresh_on`
+  std::vector<ngx_uint_t> statuses = {403, 404, 410, 429, 451};
+  bool timeout = true, error = true, invalid = true;
+};
+
 struct Source {
   std::string name;
   std::vector<KeyArgument> key;
   std::string entry;
   hls::UrlTemplate url;
   bool has_url = false;
+  std::string resolver;                 // path of an internal location; empty: none, `url` says it all
+  std::uint64_t ttl = 300, stale = 0;   // seconds
+  ngx_msec_t cooldown = 10 * 1000, deadline = 45 * 1000;
+  std::uint64_t refresh_before = 0;     // seconds
+  RefreshOn refresh_on;
   std::vector<std::pair<std::string, hls::UrlTemplate>> headers;
   hls::HostPatterns hosts;
   std::vector<std::string> volatile_arguments;
@@ -68,8 +85,10 @@ struct UpstreamHook {     // an `upstream` block and its balancer's own peer.ini
 };
 
 struct MainConf {
+  Zone *zone = nullptr;     // hls_proxy_zone; set wherever a source has a resolver
   std::vector<std::unique_ptr<Source>> sources;
   std::vector<LinkLocation> link_locations;
+  std::vector<LinkLocation> enabled_locations;   // all that have it on, be it from a level above; after merging
   std::vector<UpstreamHook> hooks;
 
   Source *source(std::string_view name) const;
@@ -94,6 +113,8 @@ struct LocationConf {
   size_t max_playlist;
   Source *entry;
   ngx_array_t *entry_arguments;   // of EntryArgument
+  ngx_flag_t refresh;             // hls_proxy_refresh
+  ngx_flag_t status;              // hls_proxy_status prometheus
 };
 
 struct EntryArgument {
@@ -124,15 +145,16 @@ struct Origin {
 };
 
 class RewrittenResponse;
+class Wait;
 
-struct RequestContext {
-  ~RequestContext();
-
-  hls::LinkState state = hls::LinkState::malformed;
-  hls::Link link;
-  Source *source = nullptr;
-  std::string upstream_uri;       // path and query, foreign arguments included
+/// What begins anew each time a request is sent upstream.
+struct Attempt {
   Origin origin;
+  bool asked = false;             // the upstream was turned to: what ends in an error now is its error
+  ngx_uint_t status = 0;          // of its answer; 0: none came
+  bool invalid = false;           // a 200 that is not what the link is for
+  bool outdated = false;          // it was not asked: by now the URL is known to be dead
+  std::string location;           // of a redirect
 
   hls::BodyKind body = hls::BodyKind::undecided;
   ngx_int_t (*process_header)(ngx_http_request_t *) = nullptr;   // the upstream's own, while ours stand before them
@@ -143,8 +165,37 @@ struct RequestContext {
   bool unseen = false;                      // the header filter was reached before any byte of the body
   bool status_only = false;                 // the origin's body is dropped, nginx's own page takes its place
   bool refused = false;                     // what goes out now is nginx's own error page
+};
+
+/// Lives as long as the request's pool: nginx forgets its contexts on the way to @hls_refresh and back.
+struct RequestContext : Attempt {
+  explicit RequestContext(ngx_http_request_t *r);
+  ~RequestContext();
+
+  ngx_http_request_t *request;              // a clone's is not the main request
+  hls::LinkState state = hls::LinkState::malformed;
+  hls::Link link;
+  Source *source = nullptr;
+  std::optional<hls::Generation> generation;   // the newest one when the request came: its headers go upstream
+  hls::Url url;                             // what is asked for: the link's own, or what took its place
+  hls::Url target;                          // where that is, behind redirects
+  std::string upstream_uri;                 // path and query of the target, foreign arguments included
+  bool rebound = false;                     // url took the place of the link's own
+  unsigned number = 1;                      // 2: after a refresh
+  unsigned hops = 0;                        // redirects that were followed in this attempt
+  bool again = false;                       // on its way back from @hls_refresh
+  ngx_uint_t failure = 0;                   // what the client gets, should refreshing fail
+  std::uint64_t failed_generation = 0;      // which the URL that died is of; 0: not known
+  std::unique_ptr<Wait> wait;               // while something is waited for
+  unsigned dead_on_arrival = 0;             // fresh generations that were dead, too
+  bool detached = false;                    // a content handler has said NGX_DONE
+  std::optional<ngx_http_headers_in_t> client_headers;   // before they were replaced
+  bool keepalive = false;                   // before an error could clear it
   bool clone = false;                       // of a slice or a background update: only watched, never rewritten
 };
+
+/// The context that a request has had before nginx forgot it, or null.
+RequestContext *carried_context(ngx_http_request_t *r);
 
 /// A context for a clone of a link request that is about to go upstream, or null.
 RequestContext *clone_context(ngx_http_request_t *r);
@@ -172,12 +223,55 @@ ngx_int_t link_phase(ngx_http_request_t *r);
 /// Precontent: the client's headers go only now, since auth_request needs them.
 ngx_int_t header_phase(ngx_http_request_t *r);
 ngx_int_t entry_handler(ngx_http_request_t *r);
+ngx_int_t refresh_handler(ngx_http_request_t *r);
+ngx_int_t status_handler(ngx_http_request_t *r);
 
 /// What an OPTIONS, or a method that is neither GET nor HEAD, gets; NGX_DECLINED for those two.
 ngx_int_t check_method(ngx_http_request_t *r);
 
+// ---- dead URLs -----------------------------------------------------------------------------------
+
+/// What is asked for from here on, and behind a redirect.
+void aim(RequestContext &ctx, const hls::Url &url);
+void redirect(RequestContext &ctx, const hls::Url &target);
+
+struct Resolution {
+  enum class State { ready, waiting, failed } state = State::failed;
+  hls::Generation generation;   // of ready
+  ngx_uint_t failure = 0;       // of failed: 404, 502 or 504; 0: too early for another resolve
+};
+
+/// A generation of the stream with a number above `newer_than`; 0: any that is fresh. `status`: what a link died
+/// of, 0: none did. Waiting: the resolver is being asked, and a Wait for the stream is woken; `waited`: not for
+/// the first time.
+Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link &link, std::uint64_t newer_than,
+                   ngx_uint_t status, bool waited);
+/// Resolves in the background where `refresh_before` says so.
+void renew_if_due(ngx_http_request_t *r, const Source &source, const hls::Link &link,
+                  const hls::Generation &generation);
+
+struct Rebinding;
+/// From here on the request is for what was found.
+void take_successor(ngx_http_request_t *r, RequestContext &ctx, const Rebinding &found);
+
+/// The stream for a log line: source and key.
+std::string stream_name(const Source &source, const hls::StreamKey &key);
+
+inline bool in_hosts(const Source &source, const hls::Url &url) {
+  return source.hosts.empty() || source.hosts.match(url.host(), url.port());
+}
+
+inline bool is_redirect(ngx_uint_t status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+// ---- one request, go on --------------------------------------------------------------------------
+
 /// Replaces the client's headers by those that may go upstream.
-bool replace_request_headers(ngx_http_request_t *r, const RequestContext &ctx);
+bool replace_request_headers(ngx_http_request_t *r, RequestContext &ctx);
+/// Calls f for each header that belongs to the stream until it says false; returns that.
+bool each_stream_header(const RequestContext &ctx,
+                        const std::function<bool(std::string_view name, std::string_view value)> &f);
 
 /// NGX_DECLINED: done or failed, go on; NGX_AGAIN: the phases go on when the answer is there.
 ngx_int_t origin_lookup(ngx_http_request_t *r, RequestContext &ctx);
@@ -243,14 +337,28 @@ inline ngx_str_t pool_string(ngx_pool_t *pool, std::string_view text) {
   return s;
 }
 
+template <class T>
+void destroy_in_pool(void *value) {
+  static_cast<T *>(value)->~T();
+}
+
 /// A C++ value that lives as long as the pool; null where there was no memory.
 template <class T, class... Arguments>
 T *pool_new(ngx_pool_t *pool, Arguments &&...arguments) {
   ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(pool, sizeof(T));
   if (cleanup == nullptr) return nullptr;
   T *value = new (cleanup->data) T(std::forward<Arguments>(arguments)...);
-  cleanup->handler = [](void *data) { static_cast<T *>(data)->~T(); };
+  cleanup->handler = destroy_in_pool<T>;
   return value;
+}
+
+/// The first pool_new<T> of the pool that `f` takes, or null: it outlives nginx's module contexts.
+template <class T, class F>
+T *find_in_pool(ngx_pool_t *pool, F f) {
+  for (ngx_pool_cleanup_t *c = pool->cleanup; c; c = c->next) {
+    if (c->handler == destroy_in_pool<T> && f(*static_cast<T *>(c->data))) return static_cast<T *>(c->data);
+  }
+  return nullptr;
 }
 
 /// Runs `f` for nginx: an exception (there is only bad_alloc) becomes `failed`.

@@ -1,7 +1,10 @@
 // Preaccess phase of `hls_proxy on`: no link, no bytes.
 
-#include "hls_proxy.h"
 #include "core/link_name.h"
+#include "hls_proxy.h"
+#include "internal_request.h"
+#include "rebinding.h"
+#include "wait.h"
 
 namespace hls_proxy {
 
@@ -41,20 +44,72 @@ ngx_int_t open(ngx_http_request_t *r, RequestContext &ctx) {
   if (ctx.source == nullptr || ctx.source->key.size() != ctx.link.stream.values.size()) {
     return refuse(r, NGX_HTTP_NOT_FOUND, "its source is no longer configured with this key");
   }
-
-  ctx.upstream_uri = ctx.link.url.path_and_query();
-  if (!ctx.link.foreign.empty()) {
-    std::string query = hls::query_with(ctx.link.url.query(), ctx.link.foreign);
-    if (ctx.link.url.has_query()) ctx.upstream_uri.resize(ctx.upstream_uri.find('?'));
-    ctx.upstream_uri += '?' + query;
-  }
+  aim(ctx, ctx.link.url);
   return NGX_OK;
+}
+
+void adopt(RequestContext &ctx, const PlaylistFetch &fetch) {
+  ctx.state = hls::LinkState::ok;
+  ctx.link = fetch.link;
+  ctx.source = fetch.source;
+  ctx.generation = fetch.generation;
+  aim(ctx, fetch.link.url);
+  redirect(ctx, fetch.target);
+}
+
+void resume(ngx_http_request_t *r, bool late);
+
+// A link of a generation that is dead leads straight to what took its place.
+ngx_int_t skip_dead_url(ngx_http_request_t *r, RequestContext &ctx, bool late) {
+  Zone &zone = *main_conf(r).zone;
+  std::uint64_t number = generation_of(zone, ctx.link, ctx.link.url, Which::dead);
+  if (number == 0 || number == ctx.generation->number) return NGX_OK;
+  zone.touch(ctx.link.stream_text, number);
+
+  Rebinding found = rebind(r, *ctx.source, ctx.link, *ctx.generation);
+  if (found.state == Rebinding::State::waiting && !late) {
+    if (!ctx.wait) {
+      ctx.wait = std::make_unique<Wait>(r, zone, ctx.link.stream_text, ctx.source->deadline, resume);
+    }
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+    return NGX_AGAIN;
+  }
+  // What cannot be rebound goes the old way: the origin's status says the rest.
+  if (found.state == Rebinding::State::done && found.reason.empty()) take_successor(r, ctx, found);
+  return NGX_OK;
+}
+
+ngx_int_t find_url(ngx_http_request_t *r, RequestContext &ctx, bool late) {
+  if (ctx.source->resolver.empty()) return NGX_OK;
+  bool any_dead = false;
+  ctx.generation = main_conf(r).zone->newest(ctx.link.stream_text, any_dead);
+  if (!ctx.generation) return NGX_OK;
+  renew_if_due(r, *ctx.source, ctx.link, *ctx.generation);
+  return any_dead ? skip_dead_url(r, ctx, late) : NGX_OK;
+}
+
+ngx_int_t find_url_and_host(ngx_http_request_t *r, RequestContext &ctx, bool late) {
+  ngx_int_t rc = find_url(r, ctx, late);
+  if (rc != NGX_OK) return rc;
+  ctx.wait = nullptr;
+  return origin_lookup(r, ctx);
+}
+
+void resume(ngx_http_request_t *r, bool late) {
+  ngx_int_t rc = guarded(static_cast<ngx_int_t>(NGX_HTTP_INTERNAL_SERVER_ERROR),
+                         [&] { return find_url_and_host(r, *own_context(r), late); });
+  if (rc == NGX_AGAIN) return;
+  r->read_event_handler = ngx_http_block_reading;
+  if (rc != NGX_DECLINED) return ngx_http_finalize_request(r, rc);
+  r->write_event_handler = ngx_http_core_run_phases;
+  ngx_http_core_run_phases(r);
 }
 
 ngx_int_t link_phase_unguarded(ngx_http_request_t *r) {
   RequestContext *ctx = own_context(r);
-  if (ctx) {   // back from the resolver
-    return ctx->origin.lookup == Origin::Lookup::running ? NGX_AGAIN : NGX_DECLINED;
+  if (ctx) {   // back from waiting
+    return ctx->origin.lookup == Origin::Lookup::running || ctx->wait ? NGX_AGAIN : NGX_DECLINED;
   }
 
   if (r->content_handler == nullptr) {
@@ -66,16 +121,47 @@ ngx_int_t link_phase_unguarded(ngx_http_request_t *r) {
   if (rc != NGX_DECLINED) return rc;
 
   hide_arguments_in_log(r);
-  ctx = pool_new<RequestContext>(r->pool);
-  if (ctx == nullptr) return NGX_HTTP_INTERNAL_SERVER_ERROR;
-  ngx_http_set_ctx(r, ctx, ngx_http_hls_proxy_module);
+  ctx = carried_context(r);
+  if (ctx && ctx->again) {
+    ctx->again = false;
+    ngx_http_set_ctx(r, ctx, ngx_http_hls_proxy_module);
+    return origin_lookup(r, *ctx);
+  }
 
+  ctx = pool_new<RequestContext>(r->pool, r);
+  if (ctx == nullptr) return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  ctx->keepalive = r->keepalive;
+  ngx_http_set_ctx(r, ctx, ngx_http_hls_proxy_module);
+  if (auto *fetch = static_cast<PlaylistFetch *>(InternalRequest::data_of(r))) {
+    adopt(*ctx, *fetch);
+    return origin_lookup(r, *ctx);
+  }
   rc = open(r, *ctx);
   if (rc != NGX_OK) return rc;
-  return origin_lookup(r, *ctx);
+  return find_url_and_host(r, *ctx, false);
 }
 
 }  // namespace
+
+RequestContext::RequestContext(ngx_http_request_t *r) : request(r) {}
+
+RequestContext::~RequestContext() {
+  if (origin.resolver) ngx_resolve_name_done(origin.resolver);
+}
+
+void aim(RequestContext &ctx, const hls::Url &url) {
+  ctx.url = ctx.target = url;
+  ctx.upstream_uri = url.path_and_query();
+  if (ctx.link.foreign.empty()) return;
+  std::string query = hls::query_with(url.query(), ctx.link.foreign);
+  if (url.has_query()) ctx.upstream_uri.resize(ctx.upstream_uri.find('?'));
+  ctx.upstream_uri += '?' + query;
+}
+
+void redirect(RequestContext &ctx, const hls::Url &target) {
+  ctx.target = target;
+  ctx.upstream_uri = target.path_and_query();
+}
 
 ngx_int_t link_phase(ngx_http_request_t *r) {
   if (!location_conf(r).enable) return NGX_DECLINED;
@@ -102,6 +188,10 @@ RequestContext *own_context(ngx_http_request_t *r) {
   return static_cast<RequestContext *>(ngx_http_get_module_ctx(r, ngx_http_hls_proxy_module));
 }
 
+RequestContext *carried_context(ngx_http_request_t *r) {
+  return find_in_pool<RequestContext>(r->pool, [r](const RequestContext &ctx) { return ctx.request == r; });
+}
+
 RequestContext *link_context(ngx_http_request_t *r) {
   RequestContext *ctx = own_context(r);
   return ctx || r == r->main ? ctx : own_context(r->main);
@@ -110,15 +200,19 @@ RequestContext *link_context(ngx_http_request_t *r) {
 RequestContext *clone_context(ngx_http_request_t *r) {
   RequestContext *parent = own_context(r->main);
   if (parent == nullptr || parent->state != hls::LinkState::ok) return nullptr;
-  auto *ctx = pool_new<RequestContext>(r->pool);
+  auto *ctx = pool_new<RequestContext>(r->pool, r);
   if (ctx == nullptr) return nullptr;
   ctx->state = parent->state;
   ctx->link = parent->link;
   ctx->source = parent->source;
+  ctx->generation = parent->generation;
+  ctx->url = parent->url;
+  ctx->target = parent->target;
   ctx->upstream_uri = parent->upstream_uri;
   ctx->origin.lookup = parent->origin.lookup;
   ctx->origin.addresses = parent->origin.addresses;
   ctx->clone = true;
+  r->error_page = 1;   // another body in the middle of the main request's
   ngx_http_set_ctx(r, ctx, ngx_http_hls_proxy_module);
   return ctx;
 }

@@ -7,6 +7,7 @@ namespace {
 // ---- directives ----------------------------------------------------------------------------------
 
 constexpr size_t kMinSecret = 16;
+constexpr size_t kMinZone = 512 * 1024;
 
 char *fail(ngx_conf_t *cf, const char *format, std::string_view text) {
   ngx_str_t s = {text.size(), reinterpret_cast<u_char *>(const_cast<char *>(text.data()))};
@@ -91,14 +92,17 @@ char *api_key_directive(ngx_conf_t *cf, ngx_command_t *, void *conf) {
   });
 }
 
+LinkLocation link_location(ngx_conf_t *cf) {
+  auto *ctx = static_cast<ngx_http_conf_ctx_t *>(cf->ctx);
+  return {ctx->srv_conf[ngx_http_core_module.ctx_index],
+          static_cast<ngx_http_core_loc_conf_t *>(ctx->loc_conf[ngx_http_core_module.ctx_index])};
+}
+
 char *enable_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf) {
   char *rc = ngx_conf_set_flag_slot(cf, cmd, conf);
   if (rc != NGX_CONF_OK || !static_cast<LocationConf *>(conf)->enable) return rc;
   return guarded_conf([&]() -> char * {
-    auto *ctx = static_cast<ngx_http_conf_ctx_t *>(cf->ctx);
-    main_conf(cf).link_locations.push_back(
-        {ctx->srv_conf[ngx_http_core_module.ctx_index],
-         static_cast<ngx_http_core_loc_conf_t *>(ctx->loc_conf[ngx_http_core_module.ctx_index])});
+    main_conf(cf).link_locations.push_back(link_location(cf));
     return NGX_CONF_OK;
   });
 }
@@ -128,6 +132,30 @@ char *link_ttl_directive(ngx_conf_t *cf, ngx_command_t *, void *conf) {
                                               : static_cast<char *>(NGX_CONF_OK);
 }
 
+// `hls_proxy_zone name:size`
+char *zone_directive(ngx_conf_t *cf, ngx_command_t *, void *conf) {
+  return guarded_conf([&]() -> char * {
+    auto &main = *static_cast<MainConf *>(conf);
+    if (main.zone) return const_cast<char *>("is duplicate");
+
+    std::string_view text = view(static_cast<ngx_str_t *>(cf->args->elts)[1]);
+    size_t colon = text.find(':');
+    std::string_view name = text.substr(0, colon);
+    std::string_view number = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
+    ngx_str_t value = {number.size(), reinterpret_cast<u_char *>(const_cast<char *>(number.data()))};
+    ssize_t size = number.empty() ? NGX_ERROR : ngx_parse_size(&value);
+    if (name.empty() || size == NGX_ERROR) {
+      return fail(cf, "hls_proxy_zone: \"%V\" is not a name and a size: say for example hls_proxy_zone hls:32m;", text);
+    }
+    if (static_cast<size_t>(size) < kMinZone) {
+      return fail(cf, "hls_proxy_zone: \"%V\" is too small, at least 512k are needed: "
+                      "say for example hls_proxy_zone hls:32m;", text);
+    }
+    main.zone = Zone::create(cf, name, static_cast<size_t>(size));
+    return main.zone ? NGX_CONF_OK : static_cast<char *>(NGX_CONF_ERROR);
+  });
+}
+
 bool compile_value(ngx_conf_t *cf, ngx_str_t *text, ngx_http_complex_value_t *value) {
   ngx_http_compile_complex_value_t ccv;
   ngx_memzero(&ccv, sizeof(ccv));
@@ -135,6 +163,14 @@ bool compile_value(ngx_conf_t *cf, ngx_str_t *text, ngx_http_complex_value_t *va
   ccv.value = text;
   ccv.complex_value = value;
   return ngx_http_compile_complex_value(&ccv) == NGX_OK;
+}
+
+char *set_handler(ngx_conf_t *cf, ngx_http_handler_pt handler) {
+  auto *core = static_cast<ngx_http_core_loc_conf_t *>(
+      ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  if (core->handler) return const_cast<char *>("stands beside another directive that answers requests");
+  core->handler = handler;
+  return NGX_CONF_OK;
 }
 
 // `hls_proxy_entry source [arg=value ...]`
@@ -169,14 +205,30 @@ char *entry_directive_unguarded(ngx_conf_t *cf, LocationConf &location) {
     argument->index = index;
   }
 
-  auto *core = static_cast<ngx_http_core_loc_conf_t *>(
-      ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-  core->handler = [](ngx_http_request_t *r) { return entry_handler(r); };
-  return NGX_CONF_OK;
+  return set_handler(cf, [](ngx_http_request_t *r) { return entry_handler(r); });
 }
 
 char *entry_directive(ngx_conf_t *cf, ngx_command_t *, void *conf) {
   return guarded_conf([&] { return entry_directive_unguarded(cf, *static_cast<LocationConf *>(conf)); });
+}
+
+char *refresh_directive(ngx_conf_t *cf, ngx_command_t *, void *conf) {
+  auto &location = *static_cast<LocationConf *>(conf);
+  if (location.refresh) return const_cast<char *>("is duplicate");
+  location.refresh = 1;
+  return set_handler(cf, [](ngx_http_request_t *r) { return refresh_handler(r); });
+}
+
+// `hls_proxy_status prometheus`
+char *status_directive(ngx_conf_t *cf, ngx_command_t *, void *conf) {
+  auto &location = *static_cast<LocationConf *>(conf);
+  if (location.status) return const_cast<char *>("is duplicate");
+  auto *args = static_cast<ngx_str_t *>(cf->args->elts);
+  if (cf->args->nelts != 2 || view(args[1]) != "prometheus") {
+    return fail(cf, "hls_proxy_status: only prometheus yet: say %V", "hls_proxy_status prometheus;");
+  }
+  location.status = 1;
+  return set_handler(cf, [](ngx_http_request_t *r) { return status_handler(r); });
 }
 
 ngx_conf_enum_t auth_values[] = {
@@ -210,12 +262,31 @@ ngx_command_t commands[] = {
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocationConf, max_playlist), nullptr},
     {ngx_string("hls_proxy_entry"), NGX_HTTP_LOC_CONF | NGX_HTTP_LIF_CONF | NGX_CONF_1MORE, entry_directive,
      NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("hls_proxy_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, zone_directive,
+     NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
+    {ngx_string("hls_proxy_refresh"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, refresh_directive,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("hls_proxy_status"), NGX_HTTP_LOC_CONF | NGX_CONF_ANY, status_directive,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
     ngx_null_command};
 
 // ---- configuration life cycle --------------------------------------------------------------------
 
 void *create_main_conf(ngx_conf_t *cf) {
   return guarded(static_cast<void *>(nullptr), [&]() -> void * { return pool_new<MainConf>(cf->pool); });
+}
+
+// The zone may stand after the sources.
+char *init_main_conf(ngx_conf_t *cf, void *data) {
+  return guarded_conf([&]() -> char * {
+    auto &conf = *static_cast<MainConf *>(data);
+    for (const auto &source : conf.sources) {
+      if (conf.zone || source->resolver.empty()) continue;
+      return fail(cf, "hls_proxy_source \"%V\": \"resolver\" needs hls_proxy_zone: "
+                      "add \"hls_proxy_zone hls:32m;\" to http", source->name);
+    }
+    return NGX_CONF_OK;
+  });
 }
 
 void *create_server_conf(ngx_conf_t *cf) {
@@ -292,6 +363,9 @@ char *check_location(ngx_conf_t *cf, const LocationConf &conf) {
   if (conf.entry && conf.auth == static_cast<ngx_uint_t>(Auth::apikey) && server.api_keys.empty()) {
     return fail(cf, "\"hls_proxy_auth apikey\" needs %V, in this server or in http", "hls_proxy_api_key");
   }
+  if (conf.status && main_conf(cf).zone == nullptr) {
+    return fail(cf, "hls_proxy_status shows what is in the zone: add \"%V\" to http", "hls_proxy_zone hls:32m;");
+  }
 
   // Only a base without variables can be looked at now.
   if (conf.base->lengths == nullptr) {
@@ -336,13 +410,19 @@ char *merge_location_conf(ngx_conf_t *cf, void *parent, void *child) {
   // Inside `if` the handler of the location survives and meets the block's configuration.
   auto *core = static_cast<ngx_http_core_loc_conf_t *>(
       ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-  if (conf->entry == nullptr && core->noname) {
+  if (core->noname && conf->entry == nullptr) {
     conf->entry = prev->entry;
     conf->entry_arguments = prev->entry_arguments;
+    conf->refresh = prev->refresh;
+    conf->status = prev->status;
   }
-  if (conf->entry) conf->enable = 0;   // an entry is no link, whatever a level above says
+  // None of these is a link, whatever a level above says.
+  if (conf->entry || conf->refresh || conf->status) conf->enable = 0;
 
-  return guarded_conf([&]() -> char * { return check_location(cf, *conf); });
+  return guarded_conf([&]() -> char * {
+    if (conf->enable) main_conf(cf).enabled_locations.push_back(link_location(cf));
+    return check_location(cf, *conf);
+  });
 }
 
 ngx_int_t pre_configuration(ngx_conf_t *cf) {
@@ -352,7 +432,38 @@ ngx_int_t pre_configuration(ngx_conf_t *cf) {
   });
 }
 
+bool has_named_location(const ngx_http_core_srv_conf_t &server, std::string_view name) {
+  for (ngx_http_core_loc_conf_t **l = server.named_locations; l && *l; ++l) {
+    if (view((*l)->name) == name) return true;
+  }
+  return false;
+}
+
+// nginx looks for a named location only when an error leads there: a 500 while playing.
+bool check_error_pages(ngx_conf_t *cf, const LinkLocation &l) {
+  ngx_array_t *pages = l.location->error_pages;
+  if (pages == nullptr) return true;
+  auto &server = *static_cast<ngx_http_core_srv_conf_t *>(l.server);
+  for (ngx_uint_t i = 0; i < pages->nelts; ++i) {
+    auto &page = static_cast<ngx_http_err_page_t *>(pages->elts)[i];
+    std::string_view name = view(page.value.value);
+    if (page.value.lengths || name.substr(0, 1) != "@" || has_named_location(server, name)) continue;
+    const char *format = name == "@hls_refresh"
+                             ? "server in %s:%ui needs \"location %V { hls_proxy_refresh; }\": "
+                               "error_page of hls_proxy_params leads there"
+                             : "server in %s:%ui needs \"location %V\": "
+                               "error_page of a location with \"hls_proxy on\" leads there";
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, format, server.file_name, server.line, &page.value.value);
+    return false;
+  }
+  return true;
+}
+
 ngx_int_t post_configuration(ngx_conf_t *cf) {
+  for (const LinkLocation &l : main_conf(cf).enabled_locations) {
+    if (!check_error_pages(cf, l)) return NGX_ERROR;
+  }
+
   auto *core = static_cast<ngx_http_core_main_conf_t *>(
       ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
   // Preaccess, because `satisfy any` and subrequests skip access handlers.
@@ -374,7 +485,7 @@ ngx_int_t post_configuration(ngx_conf_t *cf) {
 }
 
 ngx_http_module_t module_context = {
-    pre_configuration,    post_configuration,   create_main_conf,     nullptr,
+    pre_configuration,    post_configuration,   create_main_conf,     init_main_conf,
     create_server_conf,   merge_server_conf,    create_location_conf, merge_location_conf};
 
 }  // namespace

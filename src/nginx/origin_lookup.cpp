@@ -34,7 +34,7 @@ void resolved(ngx_resolver_ctx_t *answer) {
   } else {
     bool all = guarded(false, [&] {
       for (ngx_uint_t i = 0; i < answer->naddrs; ++i) {
-        if (!add_address(r, origin, answer->addrs[i].sockaddr, answer->addrs[i].socklen, ctx->link.url.port())) {
+        if (!add_address(r, origin, answer->addrs[i].sockaddr, answer->addrs[i].socklen, ctx->target.port())) {
           return false;
         }
       }
@@ -90,16 +90,12 @@ ngx_int_t ask_resolver(ngx_http_request_t *r, RequestContext &ctx, std::string_v
 
 }  // namespace
 
-RequestContext::~RequestContext() {
-  if (origin.resolver) ngx_resolve_name_done(origin.resolver);
-}
-
 ngx_int_t origin_lookup(ngx_http_request_t *r, RequestContext &ctx) {
-  std::string_view host = ctx.link.url.host();
+  std::string_view host = ctx.target.host();
   ngx_addr_t literal;
   if (ngx_parse_addr(r->pool, &literal, reinterpret_cast<u_char *>(const_cast<char *>(host.data())), host.size()) ==
       NGX_OK) {
-    if (!add_address(r, ctx.origin, literal.sockaddr, literal.socklen, ctx.link.url.port())) {
+    if (!add_address(r, ctx.origin, literal.sockaddr, literal.socklen, ctx.target.port())) {
       return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     ctx.origin.lookup = Origin::Lookup::done;

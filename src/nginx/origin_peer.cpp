@@ -2,20 +2,32 @@
 // addresses that were looked up for the request's link.
 
 #include "hls_proxy.h"
+#include "rebinding.h"
 
 namespace hls_proxy {
 
 namespace {
 
 struct OriginPeer {
-  const Origin *origin;
+  RequestContext *ctx;
   size_t next;
 };
 
+// Who has waited for the cache's lock may find that the URL has died meanwhile.
+bool is_outdated(const RequestContext &ctx) {
+  if (ctx.clone || ctx.rebound || !ctx.generation) return false;
+  Zone &zone = *main_conf(ctx.request).zone;
+  bool any_dead = false;
+  auto newest = zone.newest(ctx.link.stream_text, any_dead);
+  return newest && any_dead && newest->number > ctx.generation->number &&
+         generation_of(zone, ctx.link, ctx.link.url, Which::dead) != 0;
+}
+
 ngx_int_t get_peer(ngx_peer_connection_t *pc, void *data) {
   auto *peer = static_cast<OriginPeer *>(data);
-  const auto &addresses = peer->origin->addresses;
-  if (peer->origin->lookup != Origin::Lookup::done || addresses.empty()) {
+  const auto &addresses = peer->ctx->origin.addresses;
+  if (peer->next == 0) peer->ctx->outdated = guarded(false, [&] { return is_outdated(*peer->ctx); });
+  if (peer->ctx->outdated || peer->ctx->origin.lookup != Origin::Lookup::done || addresses.empty()) {
     pc->tries = 0;   // or nginx would ask again, for ever
     return NGX_DECLINED;
   }
@@ -26,8 +38,14 @@ ngx_int_t get_peer(ngx_peer_connection_t *pc, void *data) {
   return NGX_OK;
 }
 
-void free_peer(ngx_peer_connection_t *pc, void *, ngx_uint_t) {
+// The last try is for errors that pass, at an address that was tried before; not for one that has taken all
+// the time a player has.
+void free_peer(ngx_peer_connection_t *pc, void *data, ngx_uint_t) {
+  auto *peer = static_cast<OriginPeer *>(data);
   if (pc->tries) --pc->tries;
+  ngx_connection_t *c = pc->connection;
+  bool timed_out = c && (c->read->timedout || c->write->timedout);
+  if (timed_out && peer->next >= peer->ctx->origin.addresses.size()) pc->tries = 0;
 }
 
 #if (NGX_HTTP_SSL)
@@ -46,13 +64,13 @@ ngx_int_t init_origin_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
   }
   auto *peer = static_cast<OriginPeer *>(ngx_pcalloc(r->pool, sizeof(OriginPeer)));
   if (peer == nullptr) return NGX_ERROR;
-  peer->origin = &ctx->origin;
+  peer->ctx = ctx;
 
   ngx_peer_connection_t &pc = r->upstream->peer;
   pc.data = peer;
   pc.get = get_peer;
   pc.free = free_peer;
-  pc.tries = ctx->origin.addresses.empty() ? 1 : ctx->origin.addresses.size();
+  pc.tries = ctx->origin.addresses.size() + 1;
 #if (NGX_HTTP_SSL)
   pc.set_session = set_session;
   pc.save_session = save_session;

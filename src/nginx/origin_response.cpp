@@ -31,7 +31,8 @@ bool has_body(ngx_http_request_t *r) {
            ngx_strncmp(request->buf->start, "HEAD ", 5) == 0);
 }
 
-ngx_int_t invalid(ngx_http_request_t *r, const char *reason) {
+ngx_int_t invalid(ngx_http_request_t *r, RequestContext &ctx, const char *reason) {
+  ctx.invalid = true;
   ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "hls_proxy: the origin answered %ui %s",
                 r->upstream->headers_in.status_n, reason);
   return NGX_HTTP_UPSTREAM_INVALID_HEADER;
@@ -56,8 +57,8 @@ const char *what_is_wrong(const RequestContext &ctx, bool decodes, const std::st
 ngx_int_t judge_body(ngx_http_request_t *r, RequestContext &ctx) {
   ngx_http_upstream_t *u = r->upstream;
   // nginx would send an interim answer's "body" on as it is; a playlist would hide there.
-  if (u->headers_in.status_n < 200) return invalid(r, "where a final status should be");
-  if (!has_body(r)) {
+  if (u->headers_in.status_n < 200) return invalid(r, ctx, "where a final status should be");
+  if (!has_body(r) || is_redirect(u->headers_in.status_n)) {
     ctx.body = hls::BodyKind::other;
     return NGX_OK;
   }
@@ -69,10 +70,29 @@ ngx_int_t judge_body(ngx_http_request_t *r, RequestContext &ctx) {
 
   const char *wrong = what_is_wrong(ctx, body.has_value(), coding);
   if (wrong == nullptr) return NGX_OK;
-  if (u->headers_in.status_n < 300) return invalid(r, wrong);
+  if (u->headers_in.status_n < 300) return invalid(r, ctx, wrong);
   // An error may come with a page, but not with one that could be a playlist in disguise.
   ctx.status_only = ctx.body != hls::BodyKind::html;
   return NGX_OK;
+}
+
+ngx_int_t note_status(ngx_http_request_t *r, RequestContext &ctx) {
+  ngx_http_upstream_t *u = r->upstream;
+  ctx.status = u->headers_in.status_n;
+  if (ctx.status < 300) return NGX_OK;
+  // A Cache-Control of its own must not keep an error alive; what lies behind a redirect has its place.
+  u->cacheable = 0;
+  if (is_redirect(ctx.status) && u->headers_in.location) ctx.location = view(u->headers_in.location->value);
+  return NGX_OK;
+}
+
+// What an earlier try at another address left.
+void forget_answer(RequestContext &ctx) {
+  ctx.header_done = false;
+  ctx.body = hls::BodyKind::undecided;
+  ctx.status = 0;
+  ctx.invalid = false;
+  ctx.location.clear();
 }
 
 ngx_int_t process_header(ngx_http_request_t *r) {
@@ -90,6 +110,8 @@ ngx_int_t process_header(ngx_http_request_t *r) {
     if (rc == NGX_OK && nonsense) return NGX_HTTP_UPSTREAM_INVALID_HEADER;
     if (rc != NGX_OK || r->cached) return rc;
     ctx.header_done = true;
+    rc = guarded(static_cast<ngx_int_t>(NGX_ERROR), [&] { return note_status(r, ctx); });
+    if (rc != NGX_OK) return rc;
   }
   return guarded(static_cast<ngx_int_t>(NGX_ERROR), [&] { return judge_body(r, ctx); });
 }
@@ -99,8 +121,7 @@ ngx_int_t reinit_request(ngx_http_request_t *r) {
   ngx_int_t rc = ctx.reinit_request(r);
   ctx.process_header = r->upstream->process_header;
   r->upstream->process_header = process_header;
-  ctx.header_done = false;
-  ctx.body = hls::BodyKind::undecided;
+  forget_answer(ctx);
   return rc;
 }
 
@@ -108,11 +129,11 @@ ngx_int_t reinit_request(ngx_http_request_t *r) {
 
 void watch_response(ngx_http_request_t *r, RequestContext &ctx) {
   ngx_http_upstream_t *u = r->upstream;
+  ctx.asked = true;
   if (u->process_header == process_header) return;
   ctx.process_header = u->process_header;
   ctx.reinit_request = u->reinit_request;
-  ctx.header_done = false;
-  ctx.body = hls::BodyKind::undecided;
+  forget_answer(ctx);
   u->process_header = process_header;
   u->reinit_request = reinit_request;
 }

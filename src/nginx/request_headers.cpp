@@ -1,5 +1,7 @@
 // What goes upstream of a client's request: nothing that identifies the client or its session.
 
+#include <algorithm>
+
 #include "core/link_name.h"
 #include "core/percent.h"
 #include "hls_proxy.h"
@@ -35,29 +37,52 @@ std::string base64(std::string_view text) {
   return out;
 }
 
-// The headers of a stream. Credentials are for the host that the stream was resolved to, whatever other
-// hosts its playlists name.
-bool push_stream_headers(ngx_http_request_t *r, const RequestContext &ctx, bool &user_agent) {
-  auto value_of = key_values(ctx.link.stream);
-  auto is_own_host = [&] {
-    hls::Url resolved;
-    auto url = ctx.source->url.expand(value_of, true);
-    return url && hls::parse_url(*url, resolved) &&
-           resolved.host_and_port() == ctx.link.url.host_and_port() && resolved.https() == ctx.link.url.https();
-  };
-  for (const auto &[name, value] : ctx.source->headers) {
-    if ((same_name(name, "Cookie") || same_name(name, "Authorization")) && !is_own_host()) continue;
-    if (same_name(name, "User-Agent")) user_agent = true;
-    auto text = value.expand(value_of, false);
-    if (text && !push(r, name, *text)) return false;
+bool is_credential(std::string_view name) { return same_name(name, "Cookie") || same_name(name, "Authorization"); }
+
+// The host that the stream was resolved to.
+bool is_own_host(const RequestContext &ctx) {
+  hls::Url resolved;
+  if (ctx.generation) {
+    resolved = ctx.generation->answer.url;
+  } else {
+    auto url = ctx.source->url.expand(key_values(ctx.link.stream), true);
+    if (!url || !hls::parse_url(*url, resolved)) return false;
   }
-  return true;
+  return resolved.host_and_port() == ctx.target.host_and_port() && resolved.https() == ctx.target.https();
+}
+
+// The headers of a stream: the resolver's, then the source's. Credentials are for the host that the stream was
+// resolved to, whatever other hosts its playlists and redirects name.
+bool push_stream_headers(ngx_http_request_t *r, const RequestContext &ctx, bool &user_agent) {
+  return each_stream_header(ctx, [&](std::string_view name, std::string_view value) {
+    if (is_credential(name) && !is_own_host(ctx)) return true;
+    if (same_name(name, "User-Agent")) user_agent = true;
+    return push(r, name, value);
+  });
 }
 
 }  // namespace
 
-bool replace_request_headers(ngx_http_request_t *r, const RequestContext &ctx) {
+bool each_stream_header(const RequestContext &ctx,
+                        const std::function<bool(std::string_view name, std::string_view value)> &f) {
+  static const std::vector<hls::UpstreamHeader> none;
+  const auto &resolved = ctx.generation ? ctx.generation->answer.headers : none;
+  for (const hls::UpstreamHeader &header : resolved) {
+    if (!f(header.name, header.value)) return false;
+  }
+  for (const auto &[name, value] : ctx.source->headers) {
+    bool again = std::any_of(resolved.begin(), resolved.end(), [&name = name](const hls::UpstreamHeader &header) {
+      return same_name(header.name, name);
+    });
+    auto text = again ? std::nullopt : value.expand(key_values(ctx.link.stream), false);
+    if (text && !f(name, *text)) return false;
+  }
+  return true;
+}
+
+bool replace_request_headers(ngx_http_request_t *r, RequestContext &ctx) {
   ngx_http_headers_in_t &in = r->headers_in;
+  ctx.client_headers = in;
   const ngx_list_t client = in.headers;
   if (ngx_list_init(&in.headers, r->pool, 8, sizeof(ngx_table_elt_t)) != NGX_OK) return false;
 
@@ -81,7 +106,7 @@ bool replace_request_headers(ngx_http_request_t *r, const RequestContext &ctx) {
     }
   }
   if (!user_agent && !push(r, "User-Agent", kUserAgent)) return false;
-  if (std::string_view user = ctx.link.url.user_info(); !user.empty()) {
+  if (std::string_view user = ctx.target.user_info(); !user.empty()) {
     if (!push(r, "Authorization", "Basic " + base64(hls::percent_decode(user, false)))) return false;
   }
   return push(r, "Accept-Encoding", "identity");

@@ -4,6 +4,7 @@
 #include "core/link_name.h"
 #include "core/response_headers.h"
 #include "hls_proxy.h"
+#include "internal_request.h"
 #include "rewritten_response.h"
 
 namespace hls_proxy {
@@ -117,10 +118,6 @@ bool is_unclear(hls::BodyKind body) {
   return body == hls::BodyKind::undecided || body == hls::BodyKind::disguised;
 }
 
-bool is_redirect(ngx_uint_t status) {
-  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
 // The status alone goes on, with nginx's own page. A header filter's return value does that.
 ngx_int_t own_page(ngx_http_request_t *r, RequestContext &ctx) {
   ngx_uint_t status = r->headers_out.status;
@@ -168,8 +165,9 @@ bool is_relayed(ngx_http_request_t *r) {
 }
 
 ngx_int_t header_filter(ngx_http_request_t *r) {
+  if (InternalRequest::owns(r)) return InternalRequest::capture_header(r);
   LocationConf &conf = location_conf(r);
-  if (!conf.enable && !conf.entry) return next_header_filter(r);
+  if (!conf.enable && !conf.entry && !conf.refresh) return next_header_filter(r);
   return guarded(static_cast<ngx_int_t>(NGX_ERROR), [&] {
     RequestContext *ctx = own_context(r);
     if (ctx && ctx->clone) return next_header_filter(r);
@@ -208,6 +206,7 @@ ngx_int_t see_first_bytes(ngx_http_request_t *r, RequestContext &ctx, ngx_chain_
 }
 
 ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in) {
+  if (InternalRequest::owns(r)) return InternalRequest::capture_body(r, in);
   RequestContext *ctx = own_context(r);
   bool ours = ctx && !ctx->refused && (ctx->response || ctx->unseen) && !r->header_only;
   if (!ours) return next_body_filter(r, in);

@@ -39,7 +39,7 @@ void clean_response_headers(ngx_http_request_t *r, const RequestContext &ctx) {
   add_header(r, "X-Content-Type-Options", "nosniff");
   add_header(r, "Content-Security-Policy", "sandbox");
 
-  std::string_view type = hls::media_type(view(r->headers_out.content_type), ctx.link.url.name());
+  std::string_view type = hls::media_type(view(r->headers_out.content_type), ctx.url.name());
   r->headers_out.content_type = {type.size(), reinterpret_cast<u_char *>(const_cast<char *>(type.data()))};
   r->headers_out.content_type_len = type.size();
   r->headers_out.content_type_lowcase = nullptr;
@@ -49,7 +49,7 @@ void clean_response_headers(ngx_http_request_t *r, const RequestContext &ctx) {
 bool link_redirect(ngx_http_request_t *r, const RequestContext &ctx, std::string_view location) {
   hls::Url target;
   hls::LinkScope scope;
-  if (hls::resolve_reference(ctx.link.url, location, target) != hls::Reference::http ||
+  if (hls::resolve_reference(ctx.target, location, target) != hls::Reference::http ||
       !make_scope(r, ctx.link, *ctx.source, scope)) {
     return false;
   }

@@ -93,7 +93,7 @@ RewrittenResponse::RewrittenResponse(ngx_http_request_t *r, const RequestContext
                                      hls::ContentCoding coding, hls::LinkScope &&scope)
     : r_(r),
       document_(document),
-      base_(ctx.link.url),
+      base_(ctx.target),
       scope_(std::move(scope)),
       links_(scope_),
       rewriter_(links_, base_, ctx.link.variables),
@@ -101,6 +101,7 @@ RewrittenResponse::RewrittenResponse(ngx_http_request_t *r, const RequestContext
       max_size_(document == Document::json ? kMaxJson : location_conf(r).max_playlist),
       windows_(r->pool) {
   if (decoder_) decoded_.resize(kDecoderWindow);
+  if (document == Document::playlist) recorder_ = PlaylistRecorder::create(r, ctx);
 }
 
 const char *RewrittenResponse::rewrite(std::string_view &bytes) {
@@ -109,7 +110,9 @@ const char *RewrittenResponse::rewrite(std::string_view &bytes) {
     bytes = {};
     return nullptr;
   }
+  std::string_view before = bytes;
   hls::RewriteError error = rewriter_.feed(bytes, windows_);
+  if (recorder_) recorder_->feed(before.substr(0, before.size() - bytes.size()));
   return error == hls::RewriteError::none ? nullptr : hls::describe(error);
 }
 
@@ -167,6 +170,7 @@ const char *RewrittenResponse::finish() {
   done_ = true;
   if (document_ == Document::playlist) {
     hls::RewriteError error = rewriter_.finish(windows_);
+    if (recorder_ && error == hls::RewriteError::none) recorder_->finish();
     return error == hls::RewriteError::none ? nullptr : hls::describe(error);
   }
   std::string out;

@@ -7,6 +7,7 @@
 #include "core/json_rewriter.h"
 #include "core/playlist_rewriter.h"
 #include "hls_proxy.h"
+#include "playlist_recorder.h"
 
 namespace hls_proxy {
 
@@ -74,6 +75,7 @@ private:
   hls::LinkScope scope_;
   hls::LinkWriter links_;
   hls::PlaylistRewriter rewriter_;
+  std::unique_ptr<PlaylistRecorder> recorder_;   // null: nobody will ask for what stands where
   std::unique_ptr<hls::ContentDecoder> decoder_;
   bool decoded_all_ = false, decoder_has_more_ = false;
   size_t max_size_, size_ = 0;

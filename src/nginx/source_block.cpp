@@ -1,4 +1,7 @@
-// hls_proxy_source name { key … entry … url … header … hosts … volatile … }
+// hls_proxy_source name { key … entry … url … resolver … ttl … refresh_on … header … hosts … volatile … }
+
+#include <algorithm>
+#include <charconv>
 
 #include "hls_proxy.h"
 
@@ -45,7 +48,6 @@ ngx_regex_t *compile_regex(ngx_conf_t *cf, std::string_view pattern) {
 }
 
 char *set_key(ngx_conf_t *cf, Source &source, const Words &words) {
-  if (!source.key.empty()) return error(cf, "\"key\" is duplicate");
   for (size_t i = 1; i < words.size(); ++i) {
     size_t equals = words[i].find('=');
     std::string_view name = words[i].substr(0, equals);
@@ -70,7 +72,6 @@ char *set_key(ngx_conf_t *cf, Source &source, const Words &words) {
 }
 
 char *set_entry(ngx_conf_t *cf, Source &source, const Words &words) {
-  if (!source.entry.empty()) return error(cf, "\"entry\" is duplicate");
   if (words[1].empty() || words[1].front() != '/') {
     return error(cf, "entry " + quoted(words[1]) + " must be a path that begins with '/'");
   }
@@ -85,8 +86,13 @@ bool parse_template(ngx_conf_t *cf, const Source &source, std::string_view text,
   return false;
 }
 
+char *url_and_resolver(ngx_conf_t *cf) {
+  return error(cf, "\"url\" and \"resolver\" exclude each other: keep \"url\" if what it says stays valid, "
+                   "\"resolver\" if URLs have to be asked for");
+}
+
 char *set_url(ngx_conf_t *cf, Source &source, const Words &words) {
-  if (source.has_url) return error(cf, "\"url\" is duplicate");
+  if (!source.resolver.empty()) return url_and_resolver(cf);
   if (words[1].substr(0, 7) != "http://" && words[1].substr(0, 8) != "https://") {
     return error(cf, "url " + quoted(words[1]) + " must begin with http:// or https://");
   }
@@ -96,6 +102,93 @@ char *set_url(ngx_conf_t *cf, Source &source, const Words &words) {
     return error(cf, "url " + quoted(words[1]) + " is not a valid URL");
   }
   source.has_url = true;
+  return NGX_CONF_OK;
+}
+
+char *set_resolver(ngx_conf_t *cf, Source &source, const Words &words) {
+  if (source.has_url) return url_and_resolver(cf);
+  std::string_view path = words[1];
+  if (path.empty() || path.front() != '/') {
+    return error(cf, "resolver " + quoted(path) + " must be the path of an internal location: "
+                     "say for example \"resolver /_resolve;\"");
+  }
+  for (char c : path) {
+    bool plain = static_cast<unsigned char>(c) > 0x20 && c != 0x7f && c != '?' && c != '#' && c != '$';
+    if (plain) continue;
+    return error(cf, "resolver " + quoted(path) + " must be a plain path: "
+                     "the key's arguments are added when it is asked");
+  }
+  source.resolver = path;
+  return NGX_CONF_OK;
+}
+
+// Far above any sensible time, far below where sums of times overflow.
+constexpr std::int64_t kMaxSeconds = std::int64_t{10} * 365 * 24 * 3600;
+
+enum class Unit { seconds, milliseconds };
+
+// False, with the error logged: no time, or one below `least`.
+bool parse_time(ngx_conf_t *cf, std::string_view name, std::string_view text, Unit unit, ngx_int_t least,
+                const std::string &example, ngx_int_t &to) {
+  ngx_str_t value = {text.size(), reinterpret_cast<u_char *>(const_cast<char *>(text.data()))};
+  to = ngx_parse_time(&value, unit == Unit::seconds);
+  std::int64_t most = unit == Unit::seconds ? kMaxSeconds : kMaxSeconds * 1000;
+  if (to != NGX_ERROR && to >= least && to <= most) return true;
+  error(cf, std::string(name) + ": invalid time " + quoted(text) + ": say for example " + quoted(example));
+  return false;
+}
+
+template <auto kMember, Unit kUnit, ngx_int_t kLeast>
+char *set_time(ngx_conf_t *cf, Source &source, const Words &words) {
+  ngx_int_t time;
+  std::string example = std::string(words[0]) + " 30s;";
+  if (!parse_time(cf, words[0], words[1], kUnit, kLeast, example, time)) return static_cast<char *>(NGX_CONF_ERROR);
+  source.*kMember = static_cast<std::decay_t<decltype(source.*kMember)>>(time);
+  return NGX_CONF_OK;
+}
+
+char *set_ttl(ngx_conf_t *cf, Source &source, const Words &words) {
+  constexpr std::string_view kStale = "stale=";
+  constexpr const char *kExample = "ttl 5m stale=1h;";
+  ngx_int_t ttl, stale = 0;
+  if (!parse_time(cf, "ttl", words[1], Unit::seconds, 1, kExample, ttl)) return static_cast<char *>(NGX_CONF_ERROR);
+  if (words.size() > 2) {
+    if (words[2].substr(0, kStale.size()) != kStale) {
+      return error(cf, "ttl: unknown argument " + quoted(words[2]) + ": say for example " + quoted(kExample));
+    }
+    std::string_view text = words[2].substr(kStale.size());
+    if (!parse_time(cf, "ttl", text, Unit::seconds, 0, kExample, stale)) return static_cast<char *>(NGX_CONF_ERROR);
+  }
+  source.ttl = static_cast<std::uint64_t>(ttl);
+  source.stale = static_cast<std::uint64_t>(stale);
+  return NGX_CONF_OK;
+}
+
+// Empty: understood and set.
+std::string refresh_on_word(std::string_view word, RefreshOn &to) {
+  for (auto [name, flag] : {std::pair<std::string_view, bool *>{"timeout", &to.timeout},
+                            {"error", &to.error}, {"invalid", &to.invalid}}) {
+    if (word == name) return std::exchange(*flag, true) ? " stands twice" : "";
+  }
+  ngx_uint_t status = 0;
+  auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), status);
+  if (code != std::errc() || end != word.data() + word.size() || word.size() != 3) {
+    return " is neither a status nor \"timeout\", \"error\" or \"invalid\"";
+  }
+  if (status >= 500) return " is covered by the word \"error\": give statuses from 400 to 499 only";
+  if (status < 400) return " is no error: give statuses from 400 to 499 only";
+  if (std::find(to.statuses.begin(), to.statuses.end(), status) != to.statuses.end()) return " stands twice";
+  to.statuses.push_back(status);
+  return "";
+}
+
+char *set_refresh_on(ngx_conf_t *cf, Source &source, const Words &words) {
+  RefreshOn chosen{{}, false, false, false};   // what is given replaces the default
+  for (size_t i = 1; i < words.size(); ++i) {
+    std::string reason = refresh_on_word(words[i], chosen);
+    if (!reason.empty()) return error(cf, "refresh_on: " + quoted(words[i]) + reason);
+  }
+  source.refresh_on = std::move(chosen);
   return NGX_CONF_OK;
 }
 
@@ -142,22 +235,42 @@ struct SourceDirective {
   const char *name;
   size_t min, max;          // arguments
   char *(*set)(ngx_conf_t *, Source &, const Words &);
+  bool repeatable = false;
+  bool for_resolver = false;   // says nothing about a source with a `url`
 };
 
 constexpr SourceDirective kDirectives[] = {
-    {"key", 1, 64, set_key},       {"entry", 1, 1, set_entry},  {"url", 1, 1, set_url},
-    {"header", 2, 2, set_header},  {"hosts", 1, 64, set_hosts}, {"volatile", 1, 64, set_volatile},
+    {"key", 1, 64, set_key},
+    {"entry", 1, 1, set_entry},
+    {"url", 1, 1, set_url},
+    {"resolver", 1, 1, set_resolver},
+    {"ttl", 1, 2, set_ttl, false, true},
+    {"refresh_before", 1, 1, set_time<&Source::refresh_before, Unit::seconds, 0>, false, true},
+    {"refresh_on", 1, 64, set_refresh_on, false, true},
+    {"cooldown", 1, 1, set_time<&Source::cooldown, Unit::milliseconds, 0>, false, true},
+    {"deadline", 1, 1, set_time<&Source::deadline, Unit::milliseconds, 1>, false, true},
+    {"header", 2, 2, set_header, true},
+    {"hosts", 1, 64, set_hosts, true},
+    {"volatile", 1, 64, set_volatile, true},
 };
 
-char *source_directive(ngx_conf_t *cf, Source &source) {
+struct Block {              // what is being read
+  std::unique_ptr<Source> source = std::make_unique<Source>();
+  std::vector<const SourceDirective *> seen;
+};
+
+char *source_directive(ngx_conf_t *cf, Block &block) {
   auto *args = static_cast<ngx_str_t *>(cf->args->elts);
   Words words;
   for (ngx_uint_t i = 0; i < cf->args->nelts; ++i) words.push_back(view(args[i]));
 
   for (const SourceDirective &d : kDirectives) {
     if (words[0] != d.name) continue;
+    bool again = std::find(block.seen.begin(), block.seen.end(), &d) != block.seen.end();
+    if (again && !d.repeatable) return error(cf, quoted(words[0]) + " is duplicate");
+    block.seen.push_back(&d);
     size_t count = words.size() - 1;
-    if (count >= d.min && count <= d.max) return d.set(cf, source, words);
+    if (count >= d.min && count <= d.max) return d.set(cf, *block.source, words);
     return error(cf, "invalid number of arguments in " + quoted(words[0]));
   }
   std::string known;
@@ -166,7 +279,7 @@ char *source_directive(ngx_conf_t *cf, Source &source) {
 }
 
 char *source_line(ngx_conf_t *cf, ngx_command_t *, void *conf) {
-  return guarded_conf([&] { return source_directive(cf, *static_cast<Source *>(conf)); });
+  return guarded_conf([&] { return source_directive(cf, *static_cast<Block *>(conf)); });
 }
 
 // True also where the host depends on the key: then only a request can tell.
@@ -178,29 +291,38 @@ bool url_is_in_hosts(const Source &source) {
   return a.authority() != b.authority() || source.hosts.match(a.host(), a.port());
 }
 
+char *check_block(ngx_conf_t *cf, const Block &block) {
+  const Source &source = *block.source;
+  std::string name = "source " + quoted(source.name);
+  if (!source.has_url && source.resolver.empty()) {
+    return error(cf, name + " needs \"url\", where its streams are, or \"resolver\", which location knows it");
+  }
+  for (const SourceDirective *d : block.seen) {
+    if (!source.resolver.empty() || !d->for_resolver) continue;
+    return error(cf, name + ": " + quoted(d->name) + " has no effect without \"resolver\"");
+  }
+  if (source.has_url && !url_is_in_hosts(source)) {
+    return error(cf, name + ": \"hosts\" must name the host of \"url\", too");
+  }
+  return NGX_CONF_OK;
+}
+
 char *parse_block(ngx_conf_t *cf) {
   std::string_view name = view(static_cast<ngx_str_t *>(cf->args->elts)[1]);
   MainConf &conf = main_conf(cf);
   if (name.empty() || name.size() > 64) return error(cf, "a name has 1 to 64 bytes");
   if (conf.source(name)) return error(cf, "source " + quoted(name) + " is duplicate");
 
-  auto source = std::make_unique<Source>();
-  source->name = name;
+  Block block;
+  block.source->name = name;
   ngx_conf_t saved = *cf;
   cf->handler = [](ngx_conf_t *inner, ngx_command_t *cmd, void *data) { return source_line(inner, cmd, data); };
-  cf->handler_conf = reinterpret_cast<char *>(source.get());
+  cf->handler_conf = reinterpret_cast<char *>(&block);
   char *rc = ngx_conf_parse(cf, nullptr);
   *cf = saved;
-  if (rc != NGX_CONF_OK) return rc;
-
-  if (!source->has_url) {
-    return error(cf, "source " + quoted(source->name) + " needs \"url\": where its streams are");
-  }
-  if (!url_is_in_hosts(*source)) {
-    return error(cf, "source " + quoted(source->name) + ": \"hosts\" must name the host of \"url\", too");
-  }
-  conf.sources.push_back(std::move(source));
-  return NGX_CONF_OK;
+  if (rc == NGX_CONF_OK) rc = check_block(cf, block);
+  if (rc == NGX_CONF_OK) conf.sources.push_back(std::move(block.source));
+  return rc;
 }
 
 }  // namespace

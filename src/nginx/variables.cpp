@@ -2,6 +2,8 @@
 
 #include "core/link_name.h"
 #include "hls_proxy.h"
+#include "internal_request.h"
+#include "rebinding.h"
 
 namespace hls_proxy {
 
@@ -18,8 +20,8 @@ bool is_token_only(const Source &source, std::string_view argument) {
 }
 
 // The URL less what only rotates, with the directives that select what a playlist shows.
-bool cache_key(ngx_http_request_t *, RequestContext &ctx, Text &text) {
-  const hls::Url &url = ctx.link.url;
+bool cache_key(ngx_http_request_t *r, RequestContext &ctx, Text &text) {
+  const hls::Url &url = ctx.url;
   text = ctx.link.stream_text;
   text += '|';
   if (!ctx.source->volatile_host) text.append(url.https() ? "https://" : "http://").append(url.authority());
@@ -34,6 +36,8 @@ bool cache_key(ngx_http_request_t *, RequestContext &ctx, Text &text) {
     separator = '&';
   }
   if (!ctx.link.directives.empty()) (text += '|').append(ctx.link.directives);
+  // To learn what took the place of a dead URL only a fresh playlist will do.
+  if (auto *fetch = static_cast<PlaylistFetch *>(InternalRequest::data_of(r))) (text += '|').append(fetch->serial);
   return true;
 }
 
@@ -54,13 +58,13 @@ struct Variable {
 const Variable kVariables[] = {
     {"hls_proxy_pass",
      [](ngx_http_request_t *, RequestContext &ctx, Text &text) {
-       text = (ctx.link.url.https() ? "https://hls_origin" : "http://hls_origin") + ctx.upstream_uri;
+       text = (ctx.target.https() ? "https://hls_origin" : "http://hls_origin") + ctx.upstream_uri;
        return true;
      }},
     {"hls_proxy_url",
      [](ngx_http_request_t *, RequestContext &ctx, Text &text) {
-       text = ctx.link.url.https() ? "https://" : "http://";
-       text.append(ctx.link.url.host_and_port()).append(ctx.upstream_uri);
+       text = ctx.target.https() ? "https://" : "http://";
+       text.append(ctx.target.host_and_port()).append(ctx.upstream_uri);
        return true;
      }},
     {"hls_proxy_uri",
@@ -70,7 +74,7 @@ const Variable kVariables[] = {
      }},
     {"hls_proxy_host",
      [](ngx_http_request_t *, RequestContext &ctx, Text &text) {
-       text = ctx.link.url.host_and_port();
+       text = ctx.target.host_and_port();
        return true;
      }},
     {"hls_proxy_kind",
@@ -92,16 +96,21 @@ const Variable kVariables[] = {
        return true;
      }},
     {"hls_proxy_attempt",
-     [](ngx_http_request_t *, RequestContext &, Text &text) {
-       text = "1";
+     [](ngx_http_request_t *, RequestContext &ctx, Text &text) {
+       text = std::to_string(ctx.number);
        return true;
      }},
     {"hls_proxy_refreshed",
-     [](ngx_http_request_t *, RequestContext &, Text &text) {
-       text = "0";
+     [](ngx_http_request_t *, RequestContext &ctx, Text &text) {
+       text = ctx.rebound || ctx.number > 1 ? "1" : "0";
        return true;
      }},
-    {"hls_proxy_provider", [](ngx_http_request_t *, RequestContext &, Text &) { return false; }},
+    {"hls_proxy_provider",
+     [](ngx_http_request_t *, RequestContext &ctx, Text &text) {
+       if (!ctx.generation || ctx.generation->answer.provider.empty()) return false;
+       text = ctx.generation->answer.provider;
+       return true;
+     }},
     {"hls_proxy_bind", [](ngx_http_request_t *, RequestContext &, Text &) { return false; }},
 };
 
@@ -141,25 +150,30 @@ ngx_int_t get_link_state(ngx_http_request_t *r, ngx_http_variable_value_t *v, ui
   return set_value(r, v, text);
 }
 
+// nginx's way of naming variables after headers.
+bool is_variable_of(std::string_view name, std::string_view header) {
+  if (header.size() != name.size()) return false;
+  for (size_t i = 0; i < name.size(); ++i) {
+    u_char c = ngx_tolower(static_cast<u_char>(header[i]));
+    if ((c == '-' ? '_' : c) != static_cast<u_char>(name[i])) return false;
+  }
+  return true;
+}
+
 // $hls_proxy_header_<name>: a header of the stream, as it went into the request for upstream.
 ngx_int_t get_header(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data) {
   RequestContext *ctx = link_context(r);
   std::string_view name = view(*reinterpret_cast<ngx_str_t *>(data)).substr(sizeof("hls_proxy_header_") - 1);
   v->not_found = 1;
   if (ctx == nullptr || ctx->source == nullptr) return NGX_OK;
-  return guarded(static_cast<ngx_int_t>(NGX_ERROR), [&]() -> ngx_int_t {
-    for (const auto &[header, value] : ctx->source->headers) {
-      if (header.size() != name.size()) continue;
-      bool same = true;
-      for (size_t i = 0; i < name.size(); ++i) {
-        u_char c = ngx_tolower(static_cast<u_char>(header[i]));
-        if ((c == '-' ? '_' : c) != static_cast<u_char>(name[i])) same = false;
-      }
-      if (!same) continue;
-      auto text = value.expand(key_values(ctx->link.stream), false);
-      return text ? set_value(r, v, *text) : NGX_OK;
-    }
-    return NGX_OK;
+  return guarded(static_cast<ngx_int_t>(NGX_ERROR), [&] {
+    ngx_int_t rc = NGX_OK;
+    each_stream_header(*ctx, [&](std::string_view header, std::string_view value) {
+      if (!is_variable_of(name, header)) return true;
+      rc = set_value(r, v, value);
+      return false;
+    });
+    return rc;
   });
 }
 

@@ -32,20 +32,33 @@ my $LINK = qr{(?:http://[^/\s"]+)?/hls/(?:playlist|media)/[A-Za-z0-9_-]+/[^?\s",
 
 # The configuration most tests share: source "s" with the key "p", whose streams are the origin's
 # /live/<p>; entries at /entry. Options add lines: http, source, server, playlist, media (locations).
+# resolver: 1 (the origin is an HlsTest::RotatingOrigin, which is asked where streams are) or more lines for the
+# resolver's location; zone: size. params: another hls_proxy_params.
 sub relay_conf {
   my ($origin, %opt) = @_;
   my $url = $opt{url} // sprintf 'http://127.0.0.1:%d/live/$p', $origin->port;
-  my $params = HlsTest::Nginx->params_file;
+  my $params = $opt{params} // HlsTest::Nginx->params_file;
   my $http = join "\n",
     "hls_proxy_secret '" . ($opt{secret} // $SECRET) . "';",
-    'hls_proxy_source s {', '  key p;', '  entry /entry;', "  url $url;", $opt{source} // (), '}',
+    $opt{resolver} ? 'hls_proxy_zone hls:' . ($opt{zone} // '4m') . ';' : (),
+    'hls_proxy_source s {', '  key p;', '  entry /entry;', $opt{resolver} ? '  resolver /_resolve;' : "  url $url;",
+    $opt{source} // (), '}',
     $opt{http} // ();
   my $server = join "\n",
+    'location @hls_refresh { hls_proxy_refresh; }',
+    $opt{resolver} ? resolver_location($origin, $opt{resolver}) : (),
     'location = /entry { hls_proxy_entry s; }',
     "location /hls/playlist/ { include $params;", $opt{playlist} // (), '}',
     "location /hls/media/ { include $params;", $opt{media} // (), '}',
     $opt{server} // ();
-  return (http => $http, server => $server, map { $_ => $opt{$_} } grep { exists $opt{$_} } qw(main events));
+  return (http => $http, server => $server, map { $_ => $opt{$_} } grep { exists $opt{$_} }
+            qw(main events workers connections allow));
+}
+
+sub resolver_location {
+  my ($origin, $lines) = @_;
+  $lines = '' if $lines eq '1';
+  return 'location = /_resolve { internal; proxy_pass ' . $origin->resolver_url . "; $lines }";
 }
 
 sub start_relay {

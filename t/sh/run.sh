@@ -124,6 +124,10 @@ print_welcome() {
   Or try    curl -s $here/demo.m3u8
             ffplay $here/demo.m3u8
 
+  The stream's URLs die after ten seconds. Play it, or ask for a playlist again when they are dead: a line
+  with attempt=2 and upstream="403 : 200" is a request whose URL had died, and that got a fresh one.
+
+  Counters  $here/metrics
   Files     $prefix  (conf/nginx.conf, logs/error.log)
   Stop it with Ctrl-C. Requests:
 

@@ -208,6 +208,14 @@ void check_parent() {
   tap::equal("another URL at the position", parent(c, media, "https://a.example/t1/1.ts", in_lo),
              "not_remembered");
   tap::equal("known to none", parent(c, media, "https://a.example/t1/x.mp4", std::nullopt), "not_remembered");
+  // Two versions of a live playlist: the newest that names the segment.
+  const std::vector<std::pair<string, string>> versions = {
+      {lo, "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:1\n#EXTINF:1,\nlo1.ts\n#EXTINF:1,\nlo2.ts\n"},
+      {lo, "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:1,\nlo0.ts\n#EXTINF:1,\nlo1.ts\n"}};
+  const string in_second = "same_rendition https://b.example/t2/1.m3u8 | ";
+  tap::equal("in both versions", parent(c, versions, "https://a.example/t1/lo1.ts", in_lo), in_second + "0");
+  tap::equal("in the older one", parent(c, versions, "https://a.example/t1/lo0.ts",
+             hls::Position{in_lo.parent, 0, -1}), in_second + "1");
   c.fresh_provider = "q";
   tap::equal("R0", parent(c, media, "https://a.example/t1/lo1.ts", in_lo), "other_provider");
   c.fresh_provider = "p";

@@ -38,6 +38,23 @@ sub params_file {
   return abs_path($path);
 }
 
+# A copy of it with other values: proxy_read_timeout => '1s', say.
+my @copies;
+sub params_with {
+  my ($class, %values) = @_;
+  open my $file, '<', $class->params_file or die "hls_proxy_params: $!";
+  my $text = do { local $/; <$file> };
+  for my $name (sort keys %values) {
+    $text =~ s/^\Q$name\E\s[^;]*;/$name $values{$name};/m or $text .= "$name $values{$name};\n";
+  }
+  my $copy = File::Temp->new(TEMPLATE => 'hls-params-XXXXXX', TMPDIR => 1);
+  chmod 0644, "$copy";
+  print {$copy} $text;
+  close $copy or die "$copy: $!";
+  push @copies, $copy;
+  return "$copy";
+}
+
 # Free when asked; outside the kernel's range for outgoing connections, so that those do not take it.
 sub free_port {
   for (1 .. 200) {
@@ -50,7 +67,7 @@ sub free_port {
 }
 
 # Options: main, events, http, server (configuration text); port; module (0: not loaded); workers;
-# log_level; secret (0: none given by the harness, which is the default). %PORT% and %PREFIX% are set in.
+# connections (of a worker); log_level; secret (0: none given by the harness, which is the default). %PORT% and %PREFIX% are set in.
 sub new {
   my ($class, %opt) = @_;
   my $dir = File::Temp->newdir('hls-test-XXXXXX', TMPDIR => 1);
@@ -69,6 +86,7 @@ sub write_config {
   my $user = $> == 0 ? 'user root;' : '';
   my $workers = $self->{workers} // 1;
   my $level = $self->{log_level} // 'info';
+  my $connections = $self->{connections} // 256;
   my $listen = $self->{listen} // "listen 127.0.0.1:$self->{port};";
   my $server = defined $self->{server} ? "server {\n$listen\n$part{server}\n}" : '';
   my $conf = <<"END";
@@ -79,7 +97,7 @@ daemon off;
 pid logs/nginx.pid;
 error_log logs/error.log $level;
 $part{main}
-events { worker_connections 256; $part{events} }
+events { worker_connections $connections; $part{events} }
 http {
   access_log off;
   client_body_temp_path temp/body;

@@ -30,25 +30,28 @@ use Time::HiRes qw(sleep time);
 
 my @started;
 
+# What a class that computes its answers overrides.
+sub addresses { return '127.0.0.1', '127.0.0.2' }
+sub server_class { return 'HlsTest::Origin::Server' }
+
 sub start {
   my ($class) = @_;
+  my @addresses = $class->addresses;
   my ($port, @listen);
   for (1 .. 100) {
     require HlsTest::Nginx;
     $port = HlsTest::Nginx::free_port();
-    @listen = map {
-      IO::Socket::INET->new(LocalAddr => $_, LocalPort => $port, Proto => 'tcp', Listen => 128, ReuseAddr => 1)
-    } '127.0.0.1', '127.0.0.2';
-    last if @listen == 2;
+    @listen = grep { $_ } map { listen_at($_, $port) } @addresses;
+    last if @listen == @addresses;
   }
-  die "the origin cannot listen: $!\n" unless @listen == 2;
+  die "the origin cannot listen: $!\n" unless @listen == @addresses;
   socketpair my $ours, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC or die "socketpair: $!";
   my $parent = $$;
   my $pid = fork // die "fork: $!";
   if (!$pid) {
     close $ours;
     $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
-    my $ok = eval { HlsTest::Origin::Server->new(@listen, control => $theirs)->run; 1 };
+    my $ok = eval { $class->server_class->new(\@listen, control => $theirs)->run; 1 };
     print STDERR "origin: $@" unless $ok;
     POSIX::_exit($ok ? 0 : 1);
   }
@@ -57,6 +60,12 @@ sub start {
   my $self = bless { pid => $pid, port => $port, control => $ours, parent => $parent }, $class;
   push @started, $self;
   return $self;
+}
+
+sub listen_at {
+  my ($address, $port) = @_;
+  return IO::Socket::INET->new(LocalAddr => $address, LocalPort => $port, Proto => 'tcp', Listen => 1024,
+                               ReuseAddr => 1);
 }
 
 sub port { $_[0]{port} }
@@ -143,17 +152,17 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Storable qw(freeze thaw);
 
 sub new {
-  my ($class, $first, $second, %opt) = @_;
-  return bless { listen => [$first, $second], control => $opt{control}, routes => {}, requests => [],
+  my ($class, $listen, %opt) = @_;
+  return bless { listen => $listen, control => $opt{control}, routes => {}, requests => [],
                  connections => {}, released => {}, counts => {} }, $class;
 }
 
 sub run {
   my ($self) = @_;
   local $SIG{PIPE} = 'IGNORE';
-  my %listen = map { $_ => $_ } @{$self->{listen}};
-  $_->blocking(0) for values %listen;
   while (1) {
+    my %listen = map { $_ => $_ } @{$self->{listen}};
+    $_->blocking(0) for values %listen;
     my $reads = IO::Select->new($self->{control}, values %listen,
                                 map { $_->{socket} } values %{$self->{connections}});
     my $writes = IO::Select->new(map { $_->{socket} } grep { $self->can_send($_) } values %{$self->{connections}});
@@ -180,11 +189,14 @@ sub command {
   } elsif ($name eq 'clear') { $self->{requests} = [] }
   elsif ($name eq 'requests') { @answer = @{$self->{requests}} }
   elsif ($name eq 'release') { $self->{released}{$args[0]} = 1 }
+  else { @answer = $self->extra_command($name, @args) }
   my $answer = freeze(\@answer);
   print {$self->{control}} pack('N', length $answer), $answer;
   $self->{control}->flush;
   return 1;
 }
+
+sub extra_command { my ($self, $name) = @_; die "no such command: $name\n" }
 
 sub accept {
   my ($self, $listen) = @_;
@@ -240,11 +252,11 @@ sub answer {
   my ($method, $target) = split / /, $line;
   my %headers = map { my ($n, $v) = split /:\s*/, $_, 2; (lc $n => $v // '') } @lines;
   my ($path, $query) = split /\?/, $target, 2;
-  push @{$self->{requests}}, { head => $head, line => $line, method => $method, target => $target, path => $path,
-                               query => $query, host => $headers{host} // '', headers => \%headers,
-                               address => $connection->{socket}->sockhost };
-  my $route = $self->{routes}{$path} // { status => 404, reason => 'Not Found', type => 'text/plain',
-                                          body => "no route\n" };
+  my $request = { head => $head, line => $line, method => $method, target => $target, path => $path,
+                  query => $query, host => $headers{host} // '', headers => \%headers,
+                  address => $connection->{socket}->sockhost, peer => $connection->{socket}->peerport };
+  push @{$self->{requests}}, $request;
+  my $route = $self->find_route($request);
   if ($route->{sequence}) {
     my $i = $self->{counts}{$path}++;
     my $last = $#{$route->{sequence}};
@@ -255,6 +267,12 @@ sub answer {
   $connection->{write_size} = $route->{write_size};
   my @out = $self->output($route, $method, \%headers, \$keep);
   push @{$connection->{out}}, @out, $keep ? () : { close => 1 };
+}
+
+sub find_route {
+  my ($self, $request) = @_;
+  return $self->{routes}{$request->{path}} // { status => 404, reason => 'Not Found', type => 'text/plain',
+                                                body => "no route\n" };
 }
 
 # What goes out for a route: references to bytes, gates.

@@ -1,0 +1,215 @@
+// Content handler of `hls_proxy_refresh`, where error_page sends a link request whose origin answered with a
+// redirect or an error. It finds another URL for the request and sends it upstream once more, from the link
+// phase on; or it lets the origin's own status go out.
+
+#include "core/link_name.h"
+#include "hls_proxy.h"
+#include "rebinding.h"
+#include "wait.h"
+
+namespace hls_proxy {
+
+namespace {
+
+constexpr unsigned kMaxHops = 5;
+
+// Of the origin's headers only the time goes on after which to come again; its login would be for this server.
+void keep_retry_after(ngx_http_request_t *r) {
+  if (r->headers_out.www_authenticate) r->headers_out.www_authenticate->hash = 0;
+  r->headers_out.www_authenticate = nullptr;
+  std::string after;
+  each_header(r->upstream->headers_in.headers, [&](ngx_table_elt_t &h) {
+    if (same_name(view(h.key), "Retry-After")) after = view(h.value);
+  });
+  if (!after.empty()) add_header(r, "Retry-After", after);
+}
+
+// The status goes out as it is, whatever error_page applies here.
+ngx_int_t pass_on(ngx_http_request_t *r, ngx_uint_t status) {
+  RequestContext *ctx = own_context(r);
+  if (ctx && ctx->status != 0 && r->upstream) keep_retry_after(r);
+  r->error_page = 1;
+  return static_cast<ngx_int_t>(is_redirect(status) ? NGX_HTTP_BAD_GATEWAY : status);
+}
+
+ngx_int_t give_up(ngx_http_request_t *r, RequestContext &ctx, const std::string &reason) {
+  ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "hls_proxy: %s: a URL that died (%ui) has no successor: %s",
+                stream_name(*ctx.source, ctx.link.stream).c_str(), ctx.failure, reason.c_str());
+  return pass_on(r, ctx.failure);
+}
+
+// Back to the link phase, as if nothing had been sent upstream yet.
+ngx_int_t send_again(ngx_http_request_t *r, RequestContext &ctx) {
+  ctx.wait = nullptr;
+  static_cast<Attempt &>(ctx) = Attempt();
+  ctx.again = true;
+  if (ctx.client_headers) r->headers_in = *ctx.client_headers;
+  r->keepalive = ctx.keepalive;
+  r->err_status = 0;
+  r->uri_changes = NGX_HTTP_MAX_URI_CHANGES + 1;   // what is followed is counted here
+  ngx_http_clean_header(r);
+  ngx_str_t uri = r->uri, args = r->args;
+  return ngx_http_internal_redirect(r, &uri, &args);
+}
+
+// ---- redirects -----------------------------------------------------------------------------------
+
+ngx_int_t follow_redirect(ngx_http_request_t *r, RequestContext &ctx) {
+  hls::Url target;
+  const char *reason = nullptr;
+  if (++ctx.hops > kMaxHops) {
+    reason = "it leads to more redirects than are followed";
+  } else if (hls::resolve_reference(ctx.target, ctx.location, target) != hls::Reference::http ||
+             target.text().size() > hls::LinkWriter::kMaxUrl) {
+    reason = "it redirects to what cannot be requested";
+  } else if (!in_hosts(*ctx.source, target)) {
+    reason = "it redirects to a host that is not among \"hosts\"";
+  }
+  if (reason) {
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "hls_proxy: %s: the origin's redirect is not followed: %s",
+                  stream_name(*ctx.source, ctx.link.stream).c_str(), reason);
+    return pass_on(r, NGX_HTTP_BAD_GATEWAY);
+  }
+  redirect(ctx, target);
+  return send_again(r, ctx);
+}
+
+// ---- refreshing ----------------------------------------------------------------------------------
+
+std::optional<RefreshCause> cause_of(const RequestContext &ctx) {
+  const RefreshOn &on = ctx.source->refresh_on;
+  auto when = [](bool wanted, RefreshCause cause) { return wanted ? std::optional(cause) : std::nullopt; };
+  if (ctx.outdated) return RefreshCause::error;
+  if (ctx.invalid) return when(on.invalid, RefreshCause::invalid);
+  if (ctx.status == 0) {
+    return ctx.failure == NGX_HTTP_GATEWAY_TIME_OUT ? when(on.timeout, RefreshCause::timeout)
+                                                    : when(on.error, RefreshCause::error);
+  }
+  if (ctx.status >= 500) return when(on.error, RefreshCause::error);
+  for (ngx_uint_t status : on.statuses) {
+    if (status != ctx.status) continue;
+    switch (status) {
+      case 403: return RefreshCause::s403;
+      case 404: return RefreshCause::s404;
+      case 410: return RefreshCause::s410;
+      case 429: return RefreshCause::s429;
+      case 451: return RefreshCause::s451;
+      default: return RefreshCause::status;
+    }
+  }
+  return std::nullopt;
+}
+
+// The generation that the dead URL is of: what is newer may know what took its place.
+std::uint64_t failed_generation(ngx_http_request_t *r, const RequestContext &ctx) {
+  if (ctx.rebound) return ctx.generation->number;
+  std::uint64_t known = generation_of(*main_conf(r).zone, ctx.link, ctx.link.url, Which::any);
+  if (known) return known;
+  return ctx.generation ? ctx.generation->number : 0;
+}
+
+void resume(ngx_http_request_t *r, bool late);
+
+ngx_int_t wait(ngx_http_request_t *r, RequestContext &ctx) {
+  if (!ctx.wait) {
+    ctx.wait = std::make_unique<Wait>(r, *main_conf(r).zone, ctx.link.stream_text, ctx.source->deadline, resume);
+  }
+  r->read_event_handler = ngx_http_test_reading;
+  r->write_event_handler = ngx_http_request_empty_handler;
+  if (!ctx.detached) ++r->main->count;
+  ctx.detached = true;
+  return NGX_DONE;
+}
+
+ngx_int_t retry(ngx_http_request_t *r, RequestContext &ctx, const Rebinding &found, const hls::Generation &fresh) {
+  Zone &zone = *main_conf(r).zone;
+  bool same_headers = ctx.generation && ctx.generation->answer.headers == fresh.answer.headers;
+  bool answered = ctx.status != 0 && ctx.status < 500 && !ctx.invalid;
+  if (found.rebound.url == ctx.url.text() && same_headers && answered) {
+    return give_up(r, ctx, "the fresh one is the same");
+  }
+  if (ctx.failed_generation && ctx.failed_generation < fresh.number) {
+    zone.mark_dead(ctx.link.stream_text, ctx.failed_generation);
+  }
+  ngx_atomic_fetch_add(&zone.counters().rebinds[static_cast<size_t>(found.rebound.rule)], 1);
+  ngx_log_error(NGX_LOG_NOTICE, r->connection->log, 0,
+                "hls_proxy: %s: a URL that died (%ui) goes on in generation %uL (%s)",
+                stream_name(*ctx.source, ctx.link.stream).c_str(), ctx.failure, static_cast<uint64_t>(fresh.number),
+                hls::name_of(found.rebound.rule));
+  ctx.generation = fresh;
+  ctx.number = 2;
+  ctx.hops = 0;
+  take_successor(r, ctx, found);
+  return send_again(r, ctx);
+}
+
+ngx_int_t refresh(ngx_http_request_t *r, RequestContext &ctx, bool late) {
+  if (late) return give_up(r, ctx, "it was not found in time");
+  ngx_uint_t status = is_redirect(ctx.failure) ? NGX_HTTP_BAD_GATEWAY : ctx.failure;
+  Resolution fresh = resolve(r, *ctx.source, ctx.link, ctx.failed_generation, status, ctx.wait != nullptr);
+  if (fresh.state == Resolution::State::waiting) return wait(r, ctx);
+  if (fresh.state == Resolution::State::failed) {
+    return give_up(r, ctx, fresh.failure ? "the stream could not be resolved"
+                                         : "the stream was resolved only a moment ago (cooldown)");
+  }
+
+  Rebinding found = rebind(r, *ctx.source, ctx.link, fresh.generation);
+  if (found.state == Rebinding::State::waiting) return wait(r, ctx);
+  if (found.fresh_is_dead && ctx.failed_generation < fresh.generation.number && ++ctx.dead_on_arrival < 3) {
+    ctx.failed_generation = fresh.generation.number;
+    return refresh(r, ctx, false);
+  }
+  if (!found.reason.empty()) {
+    if (found.rebound.refusal != hls::RebindRefusal::none) {
+      ngx_atomic_fetch_add(&main_conf(r).zone->counters().refusals[static_cast<size_t>(found.rebound.refusal)], 1);
+    }
+    return give_up(r, ctx, found.reason);
+  }
+  return retry(r, ctx, found, fresh.generation);
+}
+
+void resume(ngx_http_request_t *r, bool late) {
+  ngx_int_t rc = guarded(static_cast<ngx_int_t>(NGX_HTTP_INTERNAL_SERVER_ERROR), [&] {
+    RequestContext &ctx = *own_context(r);
+    ngx_int_t rc = refresh(r, ctx, late);
+    if (rc == NGX_DONE && ctx.wait) return static_cast<ngx_int_t>(NGX_AGAIN);
+    ctx.wait = nullptr;
+    return rc;
+  });
+  if (rc != NGX_AGAIN) ngx_http_finalize_request(r, rc);
+}
+
+ngx_int_t refresh_handler_unguarded(ngx_http_request_t *r) {
+  RequestContext *ctx = carried_context(r);
+  ngx_uint_t status = r->err_status ? r->err_status : NGX_HTTP_NOT_FOUND;
+  // A status that the origin did not cause is the relay's own word.
+  if (ctx == nullptr || ctx->state != hls::LinkState::ok || !ctx->asked) return pass_on(r, status);
+  ngx_http_set_ctx(r, ctx, ngx_http_hls_proxy_module);
+
+  ctx->failure = status;
+  ctx->detached = false;
+  if (is_redirect(ctx->status) && ctx->status == status) return follow_redirect(r, *ctx);
+  if (ctx->number > 1 || ctx->source->resolver.empty()) return pass_on(r, status);
+  std::optional<RefreshCause> cause = cause_of(*ctx);
+  if (!cause) return pass_on(r, status);
+
+  ngx_atomic_fetch_add(&main_conf(r).zone->counters().refreshes[static_cast<size_t>(*cause)], 1);
+  ctx->failed_generation = failed_generation(r, *ctx);
+  return refresh(r, *ctx, false);
+}
+
+}  // namespace
+
+void take_successor(ngx_http_request_t *, RequestContext &ctx, const Rebinding &found) {
+  hls::Url url;
+  if (!hls::parse_url(found.rebound.url, url)) return;
+  ctx.rebound = url.text() != ctx.link.url.text();
+  ctx.link.variables = ctx.link.kind == hls::LinkKind::playlist ? found.variables : "";
+  aim(ctx, url);
+}
+
+ngx_int_t refresh_handler(ngx_http_request_t *r) {
+  return guarded(static_cast<ngx_int_t>(NGX_HTTP_INTERNAL_SERVER_ERROR), [&] { return refresh_handler_unguarded(r); });
+}
+
+}  // namespace hls_proxy

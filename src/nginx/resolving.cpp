@@ -1,0 +1,144 @@
+// Asking a source's resolver where a stream is now: once, whoever and however many want to know.
+
+#include "core/percent.h"
+#include "core/resolver_answer.h"
+#include "hls_proxy.h"
+#include "internal_request.h"
+#include "wait.h"
+#include "zone.h"
+
+namespace hls_proxy {
+
+namespace {
+
+// key, attempt, status: all that a resolver gets to know.
+std::string resolver_arguments(const Source &source, const hls::StreamKey &key, ngx_uint_t status) {
+  std::string args;
+  for (size_t i = 0; i < source.key.size(); ++i) {
+    if (!key.values[i]) continue;
+    args.append(source.key[i].name).append("=").append(hls::percent_encode(*key.values[i])).append("&");
+  }
+  return args + "attempt=" + (status ? "2" : "1") + "&status=" + std::to_string(status);
+}
+
+// What is logged and answered for a stream that could not be resolved.
+struct Failure {
+  ngx_uint_t status;
+  std::string reason;
+};
+
+std::optional<Failure> read_answer(const Source &source, const InternalResponse &response,
+                                   hls::ResolverAnswer &answer) {
+  if (response.too_large) return Failure{NGX_HTTP_BAD_GATEWAY, "its answer is too large"};
+  if (response.status != NGX_HTTP_OK) {
+    ngx_uint_t status = response.status == NGX_HTTP_NOT_FOUND || response.status == NGX_HTTP_GATEWAY_TIME_OUT
+                            ? response.status : NGX_HTTP_BAD_GATEWAY;
+    return Failure{status, response.status == NGX_HTTP_GATEWAY_TIME_OUT
+                               ? "it did not answer in time"
+                               : "it answered " + std::to_string(response.status)};
+  }
+  if (!response.content_coding.empty() && !same_name(response.content_coding, "identity")) {
+    return Failure{NGX_HTTP_BAD_GATEWAY, "its answer is in a content coding, which was not asked for"};
+  }
+  hls::AnswerError error = hls::parse_resolver_answer(response.content_type, response.body,
+                                                      static_cast<std::uint64_t>(ngx_time()), answer);
+  if (error != hls::AnswerError::none) return Failure{NGX_HTTP_BAD_GATEWAY, hls::describe(error)};
+  if (!source.hosts.empty() && !source.hosts.match(answer.url.host(), answer.url.port())) {
+    return Failure{NGX_HTTP_BAD_GATEWAY, "the host of its answer is not among \"hosts\""};
+  }
+  return std::nullopt;
+}
+
+struct Resolve {
+  Zone *zone;
+  const Source *source;
+  std::string stream, name;
+  bool forced;
+  std::uint64_t dead;
+  ngx_msec_t started;
+};
+
+void finish(const Resolve &resolve, const InternalResponse &response) {
+  hls::ResolverAnswer answer;
+  const Source &source = *resolve.source;
+  ngx_msec_t took = ngx_current_msec - resolve.started;
+  if (auto failure = read_answer(source, response, answer)) {
+    resolve.zone->fail(resolve.stream, failure->status, source.cooldown);
+    ngx_atomic_fetch_add(&resolve.zone->counters().failed_resolves, 1);
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "hls_proxy: %s was not resolved after %M ms: %s",
+                  resolve.name.c_str(), took, failure->reason.c_str());
+  } else {
+    auto generation = resolve.zone->publish(resolve.stream, answer, resolve.forced, resolve.dead, source.cooldown);
+    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "hls_proxy: %s was resolved in %M ms: generation %uL%s%s",
+                  resolve.name.c_str(), took, static_cast<uint64_t>(generation.number),
+                  answer.provider.empty() ? "" : " of ", answer.provider.c_str());
+  }
+  Wait::wake(resolve.stream);
+}
+
+bool start(ngx_http_request_t *r, Resolve resolve, const hls::StreamKey &key, ngx_uint_t status) {
+  auto request = InternalRequest::create(r);
+  if (!request) return false;
+  ngx_atomic_fetch_add(&resolve.zone->counters().resolves, 1);
+  const Source &source = *resolve.source;
+  std::string args = resolver_arguments(source, key, status);
+  return request->get(source.resolver, args, hls::kMaxAnswer, source.deadline,
+                      [resolve = std::move(resolve)](InternalResponse &&response) { finish(resolve, response); });
+}
+
+bool lead(ngx_http_request_t *r, const Source &source, const hls::Link &link, std::uint64_t dead, ngx_uint_t status) {
+  Zone *zone = main_conf(r).zone;
+  Resolve resolve{zone, &source, link.stream_text, stream_name(source, link.stream), status != 0, dead,
+                  ngx_current_msec};
+  if (start(r, std::move(resolve), link.stream, status)) return true;
+  zone->fail(link.stream_text, NGX_HTTP_BAD_GATEWAY, source.cooldown);
+  Wait::wake(link.stream_text);
+  return false;
+}
+
+}  // namespace
+
+std::string stream_name(const Source &source, const hls::StreamKey &key) {
+  std::string text = "stream \"" + source.name;
+  for (size_t i = 0; i < source.key.size(); ++i) {
+    if (key.values[i]) text.append(" ").append(source.key[i].name).append("=").append(*key.values[i]);
+  }
+  return text + "\"";
+}
+
+Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link &link, std::uint64_t newer_than,
+                   ngx_uint_t status, bool waited) {
+  Zone &zone = *main_conf(r).zone;
+  Zone::Need need;
+  need.newer_than = newer_than;
+  need.ttl = source.ttl;
+  need.deadline = source.deadline + 1000;   // the resolver's own is over before
+  Zone::Claimed claimed = zone.claim(link.stream_text, need);
+  switch (claimed.claim) {
+    case Zone::Claim::ready:
+      return {Resolution::State::ready, std::move(claimed.generation), 0};
+    case Zone::Claim::lead:
+      if (!lead(r, source, link, newer_than, status)) break;
+      return {Resolution::State::waiting, {}, 0};
+    case Zone::Claim::wait:
+      if (!waited) ngx_atomic_fetch_add(&zone.counters().waits, 1);
+      return {Resolution::State::waiting, {}, 0};
+    case Zone::Claim::failed:
+      return {Resolution::State::failed, {}, claimed.failure};
+  }
+  return {Resolution::State::failed, {}, NGX_HTTP_BAD_GATEWAY};
+}
+
+void renew_if_due(ngx_http_request_t *r, const Source &source, const hls::Link &link,
+                  const hls::Generation &generation) {
+  auto now = static_cast<std::uint64_t>(ngx_time());
+  if (!generation.is_due(now, source.refresh_before)) return;
+  // A resolver that answers from a cache of its own may not have anything newer.
+  if (now < generation.resolved + std::max<std::uint64_t>(1, source.cooldown / 1000)) return;
+  Zone::Need need;
+  need.deadline = source.deadline + 1000;
+  need.renew = true;
+  if (main_conf(r).zone->claim(link.stream_text, need).claim == Zone::Claim::lead) lead(r, source, link, 0, 0);
+}
+
+}  // namespace hls_proxy
