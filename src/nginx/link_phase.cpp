@@ -209,6 +209,7 @@ RequestContext *clone_context(ngx_http_request_t *r) {
   ctx->url = parent->url;
   ctx->target = parent->target;
   ctx->upstream_uri = parent->upstream_uri;
+  ctx->rebound = parent->rebound;
   ctx->origin.lookup = parent->origin.lookup;
   ctx->origin.addresses = parent->origin.addresses;
   ctx->clone = true;

@@ -83,6 +83,7 @@ ngx_int_t note_status(ngx_http_request_t *r, RequestContext &ctx) {
   // A Cache-Control of its own must not keep an error alive; what lies behind a redirect has its place.
   u->cacheable = 0;
   if (is_redirect(ctx.status) && u->headers_in.location) ctx.location = view(u->headers_in.location->value);
+  if (ctx.clone) refresh_for_others(r, ctx);
   return NGX_OK;
 }
 

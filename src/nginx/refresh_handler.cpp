@@ -12,6 +12,7 @@ namespace hls_proxy {
 namespace {
 
 constexpr unsigned kMaxHops = 5;
+constexpr unsigned kMaxDead = 3;   // generations in a row that die under one request
 
 // Of the origin's headers only the time goes on after which to come again; its login would be for this server.
 void keep_retry_after(ngx_http_request_t *r) {
@@ -121,17 +122,18 @@ ngx_int_t wait(ngx_http_request_t *r, RequestContext &ctx) {
   return NGX_DONE;
 }
 
-ngx_int_t retry(ngx_http_request_t *r, RequestContext &ctx, const Rebinding &found, const hls::Generation &fresh) {
-  Zone &zone = *main_conf(r).zone;
+// To ask the same once more helps against what passes: no answer, or none that could be used.
+bool is_same(const RequestContext &ctx, const Rebinding &found, const hls::Generation &fresh) {
   bool same_headers = ctx.generation && ctx.generation->answer.headers == fresh.answer.headers;
   bool answered = ctx.status != 0 && ctx.status < 500 && !ctx.invalid;
-  if (found.rebound.url == ctx.url.text() && same_headers && answered) {
-    return give_up(r, ctx, "the fresh one is the same");
-  }
+  return found.reason.empty() && found.rebound.url == ctx.url.text() && same_headers && answered;
+}
+
+ngx_int_t retry(ngx_http_request_t *r, RequestContext &ctx, const Rebinding &found, const hls::Generation &fresh) {
+  Zone &zone = *main_conf(r).zone;
   if (ctx.failed_generation && ctx.failed_generation < fresh.number) {
     zone.mark_dead(ctx.link.stream_text, ctx.failed_generation);
   }
-  ngx_atomic_fetch_add(&zone.counters().rebinds[static_cast<size_t>(found.rebound.rule)], 1);
   ngx_log_error(NGX_LOG_NOTICE, r->connection->log, 0,
                 "hls_proxy: %s: a URL that died (%ui) goes on in generation %uL (%s)",
                 stream_name(*ctx.source, ctx.link.stream).c_str(), ctx.failure, static_cast<uint64_t>(fresh.number),
@@ -143,29 +145,33 @@ ngx_int_t retry(ngx_http_request_t *r, RequestContext &ctx, const Rebinding &fou
   return send_again(r, ctx);
 }
 
+ngx_uint_t status_for_resolver(const RequestContext &ctx) {
+  return is_redirect(ctx.failure) ? NGX_HTTP_BAD_GATEWAY : ctx.failure;
+}
+
 ngx_int_t refresh(ngx_http_request_t *r, RequestContext &ctx, bool late) {
   if (late) return give_up(r, ctx, "it was not found in time");
-  ngx_uint_t status = is_redirect(ctx.failure) ? NGX_HTTP_BAD_GATEWAY : ctx.failure;
-  Resolution fresh = resolve(r, *ctx.source, ctx.link, ctx.failed_generation, status, ctx.wait != nullptr);
-  if (fresh.state == Resolution::State::waiting) return wait(r, ctx);
-  if (fresh.state == Resolution::State::failed) {
-    return give_up(r, ctx, fresh.failure ? "the stream could not be resolved"
-                                         : "the stream was resolved only a moment ago (cooldown)");
+  Resolution resolved = resolve(r, *ctx.source, ctx.link, ctx.failed_generation, status_for_resolver(ctx),
+                                ctx.wait != nullptr);
+  if (resolved.state == Resolution::State::waiting) return wait(r, ctx);
+  if (resolved.state == Resolution::State::failed) {
+    return give_up(r, ctx, resolved.failure ? "the stream could not be resolved"
+                                            : "the stream was resolved only a moment ago (cooldown)");
   }
 
-  Rebinding found = rebind(r, *ctx.source, ctx.link, fresh.generation);
+  const hls::Generation &fresh = resolved.generation;
+  Rebinding found = rebind(r, *ctx.source, ctx.link, fresh);
   if (found.state == Rebinding::State::waiting) return wait(r, ctx);
-  if (found.fresh_is_dead && ctx.failed_generation < fresh.generation.number && ++ctx.dead_on_arrival < 3) {
-    ctx.failed_generation = fresh.generation.number;
+  bool dead_too = found.fresh_is_dead || is_same(ctx, found, fresh);
+  if (dead_too && ctx.failed_generation < fresh.number && ++ctx.dead_on_arrival < kMaxDead) {
+    ctx.failed_generation = fresh.number;
     return refresh(r, ctx, false);
   }
-  if (!found.reason.empty()) {
-    if (found.rebound.refusal != hls::RebindRefusal::none) {
-      ngx_atomic_fetch_add(&main_conf(r).zone->counters().refusals[static_cast<size_t>(found.rebound.refusal)], 1);
-    }
-    return give_up(r, ctx, found.reason);
+  if (found.rebound.refusal != hls::RebindRefusal::none) {
+    count(main_conf(r).zone->counters().refusals[static_cast<size_t>(found.rebound.refusal)]);
   }
-  return retry(r, ctx, found, fresh.generation);
+  if (!found.reason.empty()) return give_up(r, ctx, found.reason);
+  return dead_too ? give_up(r, ctx, "the fresh one is the same") : retry(r, ctx, found, fresh);
 }
 
 void resume(ngx_http_request_t *r, bool late) {
@@ -182,9 +188,9 @@ void resume(ngx_http_request_t *r, bool late) {
 ngx_int_t refresh_handler_unguarded(ngx_http_request_t *r) {
   RequestContext *ctx = carried_context(r);
   ngx_uint_t status = r->err_status ? r->err_status : NGX_HTTP_NOT_FOUND;
+  if (ctx) ngx_http_set_ctx(r, ctx, ngx_http_hls_proxy_module);   // the access log asks for it
   // A status that the origin did not cause is the relay's own word.
   if (ctx == nullptr || ctx->state != hls::LinkState::ok || !ctx->asked) return pass_on(r, status);
-  ngx_http_set_ctx(r, ctx, ngx_http_hls_proxy_module);
 
   ctx->failure = status;
   ctx->detached = false;
@@ -193,19 +199,27 @@ ngx_int_t refresh_handler_unguarded(ngx_http_request_t *r) {
   std::optional<RefreshCause> cause = cause_of(*ctx);
   if (!cause) return pass_on(r, status);
 
-  ngx_atomic_fetch_add(&main_conf(r).zone->counters().refreshes[static_cast<size_t>(*cause)], 1);
+  count(main_conf(r).zone->counters().refreshes[static_cast<size_t>(*cause)]);
   ctx->failed_generation = failed_generation(r, *ctx);
   return refresh(r, *ctx, false);
 }
 
 }  // namespace
 
-void take_successor(ngx_http_request_t *, RequestContext &ctx, const Rebinding &found) {
+void take_successor(ngx_http_request_t *r, RequestContext &ctx, const Rebinding &found) {
   hls::Url url;
   if (!hls::parse_url(found.rebound.url, url)) return;
+  count(main_conf(r).zone->counters().rebinds[static_cast<size_t>(found.rebound.rule)]);
   ctx.rebound = url.text() != ctx.link.url.text();
   ctx.link.variables = ctx.link.kind == hls::LinkKind::playlist ? found.variables : "";
   aim(ctx, url);
+}
+
+// Nobody can be sent again from here, but the next request shall find the stream resolved.
+void refresh_for_others(ngx_http_request_t *r, RequestContext &ctx) {
+  if (ctx.source->resolver.empty() || is_redirect(ctx.status) || !cause_of(ctx)) return;
+  ctx.failure = ctx.status;
+  resolve(r, *ctx.source, ctx.link, failed_generation(r, ctx), ctx.failure, true);
 }
 
 ngx_int_t refresh_handler(ngx_http_request_t *r) {

@@ -64,7 +64,7 @@ void finish(const Resolve &resolve, const InternalResponse &response) {
   ngx_msec_t took = ngx_current_msec - resolve.started;
   if (auto failure = read_answer(source, response, answer)) {
     resolve.zone->fail(resolve.stream, failure->status, source.cooldown);
-    ngx_atomic_fetch_add(&resolve.zone->counters().failed_resolves, 1);
+    count(resolve.zone->counters().failed_resolves);
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "hls_proxy: %s was not resolved after %M ms: %s",
                   resolve.name.c_str(), took, failure->reason.c_str());
   } else {
@@ -79,7 +79,7 @@ void finish(const Resolve &resolve, const InternalResponse &response) {
 bool start(ngx_http_request_t *r, Resolve resolve, const hls::StreamKey &key, ngx_uint_t status) {
   auto request = InternalRequest::create(r);
   if (!request) return false;
-  ngx_atomic_fetch_add(&resolve.zone->counters().resolves, 1);
+  count(resolve.zone->counters().resolves);
   const Source &source = *resolve.source;
   std::string args = resolver_arguments(source, key, status);
   return request->get(source.resolver, args, hls::kMaxAnswer, source.deadline,
@@ -121,7 +121,7 @@ Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link 
       if (!lead(r, source, link, newer_than, status)) break;
       return {Resolution::State::waiting, {}, 0};
     case Zone::Claim::wait:
-      if (!waited) ngx_atomic_fetch_add(&zone.counters().waits, 1);
+      if (!waited) count(zone.counters().waits);
       return {Resolution::State::waiting, {}, 0};
     case Zone::Claim::failed:
       return {Resolution::State::failed, {}, claimed.failure};

@@ -1,6 +1,7 @@
 // hls_proxy_zone: what all workers know of the streams. It survives reloads and crashes of workers, so what
 // is read from it is checked, and only the slab's own mutex is taken (the master unlocks that one after a
-// crash). A stream that nobody has asked for longest goes first when there is no more room.
+// crash). If the crash came while something was being changed, all but the counters starts anew. A stream
+// that nobody has asked for longest goes first when there is no more room.
 
 #ifndef NGX_HTTP_HLS_PROXY_ZONE_H
 #define NGX_HTTP_HLS_PROXY_ZONE_H
@@ -120,8 +121,8 @@ public:
   /// Keeps a playlist's index, without URLs, with its generation; a complete one once. Of a live one up to
   /// three versions: the newest and two earlier ones, which together name at least one whole window of
   /// segments before the newest's, without holes that were not there as they came. The newest one becomes an
-  /// earlier one, and the earliest goes, when the next would leave a hole behind it otherwise, or names less at
-  /// its end (a slower server, numbers that start again). Of playlists without segments the last three
+  /// earlier one, and the earliest goes, when the next would leave a hole behind it otherwise, or names less
+  /// at its end (a slower server, numbers that start again). Of playlists without segments the last three
   /// different ones.
   void remember(std::string_view stream, std::uint64_t number, const hls::PlaylistIndex &index);
   /// False: it is no longer there.

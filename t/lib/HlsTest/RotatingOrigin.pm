@@ -276,7 +276,8 @@ sub target_of {
   my ($dir, $name) = $file =~ m{^(?:(.*)/)?([^/]*)$};
   my ($ext) = $name =~ /(\.\w+)$/;
   $name = substr(sha256_hex("$stream $g $file"), 0, 10) . $ext if rotates($state, 'name');
-  my $target = join '/', '', (rotates($state, 'dir') ? "d$g" : 'd'), $stream, defined $dir ? $dir : (), $name;
+  my $place = $stream =~ /\W/ ? substr(sha256_hex($stream), 0, 10) : $stream;
+  my $target = join '/', '', (rotates($state, 'dir') ? "d$g" : 'd'), $place, defined $dir ? $dir : (), $name;
   return $target . (rotates($state, 'query') ? "?tok=g$g-" . substr(sha256_hex("$stream $g"), 0, 8) : '');
 }
 
