@@ -227,14 +227,13 @@ subtest 'expires' => sub {
 subtest 'refresh_before' => sub {
   $origin->stream('due', files => $files, answer => { expires => int(time) + 60 });
   is(status_of('due', '/early'), 200, 'resolved, and due at once');
-  $origin->update('due', generation => 1, answer => { expires => int(time) + 3600, gate => 'due' });
+  $origin->update('due', generation => 1, alive_from => 0, answer => { expires => int(time) + 3600, gate => 'due' });
   my $end = time + 10;
   do { is(status_of('due', '/early'), 200, 'answered at once') && sleep 0.1 } until asked_resolver('due') > 1 || time > $end;
   is(asked_resolver('due'), 2, 'the resolver is asked in the background');
   is(status_of('due', '/early'), 200, 'answered at once, while it still thinks') for 1 .. 3;
   is(asked_resolver('due'), 2, 'it is asked once');
   $origin->release('due');
-  # Until the new answer is there the entry is that of generation 0, which is dead: refreshed, not renewed.
   do { is(status_of('due', '/early'), 200, 'plays') && sleep 0.1 }
     until $origin->asked(stream => 'due', generation => 1) || time > $end;
   is(scalar(my @r = $origin->asked(stream => 'due', generation => 1, file => 'master.m3u8')) > 0, 1, 'then its answer serves');

@@ -192,7 +192,7 @@ void resume(ngx_http_request_t *r, bool late);
 // NGX_AGAIN: the answer is still to come.
 ngx_int_t serve(ngx_http_request_t *r, Entry &entry, bool late) {
   const Source &source = *location_conf(r).entry;
-  Resolution found = resolve(r, source, entry.link, 0, 0, entry.wait != nullptr);
+  Resolution found = resolve(r, source, entry.link, 0, 0, entry.wait.get());
   switch (found.state) {
     case Resolution::State::ready:
       renew_if_due(r, source, entry.link, found.generation);

@@ -242,10 +242,10 @@ struct Resolution {
 };
 
 /// A generation of the stream with a number above `newer_than`; 0: any that is fresh. `status`: what a link died
-/// of, 0: none did. Waiting: the resolver is being asked, and a Wait for the stream is woken; `waited`: not for
-/// the first time.
+/// of, 0: none did. Waiting: the resolver is being asked, and a Wait for the stream is woken; `wait`: the one that
+/// the request is in already, or null.
 Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link &link, std::uint64_t newer_than,
-                   ngx_uint_t status, bool waited);
+                   ngx_uint_t status, const Wait *wait);
 /// Resolves in the background where `refresh_before` says so.
 void renew_if_due(ngx_http_request_t *r, const Source &source, const hls::Link &link,
                   const hls::Generation &generation);

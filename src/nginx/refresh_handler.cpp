@@ -152,7 +152,7 @@ ngx_uint_t status_for_resolver(const RequestContext &ctx) {
 ngx_int_t refresh(ngx_http_request_t *r, RequestContext &ctx, bool late) {
   if (late) return give_up(r, ctx, "it was not found in time");
   Resolution resolved = resolve(r, *ctx.source, ctx.link, ctx.failed_generation, status_for_resolver(ctx),
-                                ctx.wait != nullptr);
+                                ctx.wait.get());
   if (resolved.state == Resolution::State::waiting) return wait(r, ctx);
   if (resolved.state == Resolution::State::failed) {
     return give_up(r, ctx, resolved.failure ? "the stream could not be resolved"
@@ -219,7 +219,7 @@ void take_successor(ngx_http_request_t *r, RequestContext &ctx, const Rebinding 
 void refresh_for_others(ngx_http_request_t *r, RequestContext &ctx) {
   if (ctx.source->resolver.empty() || is_redirect(ctx.status) || !cause_of(ctx)) return;
   ctx.failure = ctx.status;
-  resolve(r, *ctx.source, ctx.link, failed_generation(r, ctx), ctx.failure, true);
+  resolve(r, *ctx.source, ctx.link, failed_generation(r, ctx), ctx.failure, nullptr);
 }
 
 ngx_int_t refresh_handler(ngx_http_request_t *r) {

@@ -107,11 +107,12 @@ std::string stream_name(const Source &source, const hls::StreamKey &key) {
 }
 
 Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link &link, std::uint64_t newer_than,
-                   ngx_uint_t status, bool waited) {
+                   ngx_uint_t status, const Wait *wait) {
   Zone &zone = *main_conf(r).zone;
   Zone::Need need;
   need.newer_than = newer_than;
   need.ttl = source.ttl;
+  if (wait) need.since = wait->since();
   need.deadline = source.deadline + 1000;   // the resolver's own is over before
   Zone::Claimed claimed = zone.claim(link.stream_text, need);
   switch (claimed.claim) {
@@ -121,7 +122,7 @@ Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link 
       if (!lead(r, source, link, newer_than, status)) break;
       return {Resolution::State::waiting, {}, 0};
     case Zone::Claim::wait:
-      if (!waited) count(zone.counters().waits);
+      if (!wait) count(zone.counters().waits);
       return {Resolution::State::waiting, {}, 0};
     case Zone::Claim::failed:
       return {Resolution::State::failed, {}, claimed.failure};

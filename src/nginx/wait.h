@@ -27,6 +27,8 @@ public:
   Wait(const Wait &) = delete;
   ~Wait();
 
+  ngx_msec_t since() const { return since_; }
+
   /// Wakes all who wait for the stream in this worker.
   static void wake(std::string_view stream);
 
@@ -39,6 +41,7 @@ private:
   ngx_http_request_t *r_;
   std::string stream_;
   Resume resume_;
+  ngx_msec_t since_ = ngx_current_msec;
   ngx_event_t event_;      // posted to wake; its timer is the deadline
 };
 

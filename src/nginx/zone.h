@@ -64,6 +64,8 @@ public:
     std::uint64_t newer_than = 0;   // a generation with a greater number; 0: any that is fresh for `ttl`
     std::uint64_t ttl = 0;          // seconds
     ngx_msec_t deadline = 0;        // how long the place is kept, if it becomes ours
+    std::optional<ngx_msec_t> since;   // who waits, and since when: what has come since, answer or failure, was
+                                       // waited for
     bool renew = false;             // in the background: lead if nobody does, whatever is there; never `wait`
                                     // or `failed` for a reason that matters
   };

@@ -151,7 +151,7 @@ void Zone::Locked::add(Stream &stream, const hls::Generation &generation, const 
   added->resolved = generation.resolved;
   added->expires = generation.answer.expires;
   added->entry = entry;
-  added->used = ngx_current_msec;
+  added->made = added->used = ngx_current_msec;
   added->records.clear();
   added->provider_size = provider.size();
   added->size = bytes.size();

@@ -89,7 +89,7 @@ struct Zone::Generation {
   ngx_queue_t queue;
   std::uint64_t number, resolved, expires;
   hls::UrlMark entry;
-  ngx_msec_t used;
+  ngx_msec_t made, used;
   bool dead, touched;
   size_t playlists;
   List<Record> records;   // the one stored last is in front
@@ -125,6 +125,7 @@ struct Zone::Stream {
   Cooldown cooldown;
   ngx_msec_t cooldown_until;
   ngx_uint_t failure;
+  ngx_msec_t failed_at;           // where failure is not 0
 
   char *text() { return reinterpret_cast<char *>(this + 1); }
 
@@ -138,10 +139,13 @@ struct Zone::Stream {
   Claim decide(const Need &need) {
     Generation *newest = generations.front();
     if (newest && !need.renew) {
-      bool will_do = need.newer_than ? newest->number > need.newer_than : newest->is_fresh(need.ttl);
+      // Who has waited for it takes it, although it may have been stale when it came.
+      bool came = need.since && !is_after(*need.since, newest->made);
+      bool will_do = need.newer_than ? newest->number > need.newer_than : came || newest->is_fresh(need.ttl);
       if (will_do) return Claim::ready;
     }
     if (is_taken()) return need.renew ? Claim::failed : Claim::wait;
+    if (need.since && failure && !is_after(*need.since, failed_at)) return Claim::failed;
     bool forced = need.newer_than != 0 || need.renew;
     if (cooling() == Cooldown::failed || (cooling() == Cooldown::forced && forced)) return Claim::failed;
     return Claim::lead;
@@ -155,6 +159,7 @@ struct Zone::Stream {
     cooldown = kind;
     cooldown_until = ngx_current_msec + time;
     failure = status;
+    failed_at = ngx_current_msec;
   }
 
   Generation *find(std::uint64_t number) {

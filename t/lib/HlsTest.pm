@@ -40,7 +40,7 @@ sub relay_conf {
   my $params = $opt{params} // HlsTest::Nginx->params_file;
   my $http = join "\n",
     "hls_proxy_secret '" . ($opt{secret} // $SECRET) . "';",
-    $opt{resolver} ? 'hls_proxy_zone hls:' . ($opt{zone} // '4m') . ';' : (),
+    $opt{resolver} ? 'hls_proxy_zone streams:' . ($opt{zone} // '4m') . ';' : (),
     'hls_proxy_source s {', '  key p;', '  entry /entry;', $opt{resolver} ? '  resolver /_resolve;' : "  url $url;",
     $opt{source} // (), '}',
     $opt{http} // ();

@@ -39,10 +39,11 @@ use constant SECRET => 'the secret of the origin of the tests';
 
 my @started;
 
-# Options: streams; life (seconds that a token is good for); delay (seconds that a resolve takes).
+# Options: streams; life (seconds that a token is good for); delay (seconds that a resolve takes); max_age (seconds
+# that media may be cached).
 sub start {
   my ($class, %opt) = @_;
-  my $self = bless { life => 3600, delay => 0, began => time, %opt, parent => $$, pid => {},
+  my $self = bless { life => 3600, delay => 0, max_age => 3600, began => time, %opt, parent => $$, pid => {},
                      dir => File::Temp->newdir('hls-origin-XXXXXX', TMPDIR => 1) }, $class;
   $self->{began} -= $self->live_lead;
   $self->{port}{$_} = HlsTest::Nginx::free_port() for qw(origin resolver);
@@ -284,7 +285,7 @@ sub answer {
   my %headers = map { my ($n, $v) = split /:\s*/, $_, 2; (lc $n => $v // '') } @lines;
   my %asked = (target => $target, host => $headers{host} // '', peer => $connection->{socket}->peerhost);
   my ($status, $type, $body, %log) = $self->{role} eq 'origin' ? $self->serve(%asked) : $self->resolve(%asked);
-  my @more = ('Cache-Control: max-age=' . ($type eq $types{m3u8} ? 1 : 3600));
+  my @more = ('Cache-Control: max-age=' . ($type eq $types{m3u8} ? 1 : $self->{site}{max_age}));
   @more = ('Cache-Control: no-store') if $status != 200;
   if ($status == 200 && ($headers{range} // '') =~ /^bytes=(\d+)-(\d*)$/ && $1 < length $body) {
     my ($from, $to, $size) = ($1, length $2 ? $2 : length($body) - 1, length $body);
