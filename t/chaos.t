@@ -208,13 +208,26 @@ sub trouble {
   push @troubles, [$name, $from, time + $after];
 }
 
-# Not again before its cooldown is over.
+# The stream that has not moved for longest, of those whose last resolve is not too recent for another one.
 sub rotate {
-  my ($stream) = sort { ($rotated{$a} // 0) <=> ($rotated{$b} // 0) || $a cmp $b } @names;
-  return if time - ($rotated{$stream} // 0) < COOLDOWN + 0.5;
+  my %resolved = map { $_->{stream} => $_->{time} } $origin->log(role => 'resolver');
+  my ($stream) = sort { ($rotated{$a}[-1] // 0) <=> ($rotated{$b}[-1] // 0) || $a cmp $b }
+    grep { time - ($resolved{$_} // 0) > COOLDOWN + 0.2 } @names;
+  return unless defined $stream;
   $origin->rotate($stream);
-  $rotated{$stream} = time;
+  push @{$rotated{$stream}}, time;
   $happened{rotation}++;
+}
+
+# A resolve and a rotation that crossed: the cooldown keeps the next resolve waiting.
+sub crossings {
+  my @crossings;
+  for my $resolve ($origin->log(role => 'resolver')) {
+    my ($from, $to) = ($resolve->{time} - 0.1, $resolve->{time} + COOLDOWN + 0.2);
+    push @crossings, ["cooldown of $resolve->{stream}", $from, $to, $resolve->{stream}]
+      if $resolve->{arguments} =~ /attempt=2/ && grep { $_ > $from && $_ < $to } @{$rotated{$resolve->{stream}}};
+  }
+  return @crossings;
 }
 
 sub restart {
@@ -314,13 +327,14 @@ diag sprintf 'all streams play %.2f s after the last player has left', time - $s
 # ---- what the players saw
 
 my @seen = map { open my $log, '<', "$logs/$_" or die $!; map { chomp; [split /\t/] } <$log> } 1 .. PLAYERS;
-my (%verdicts, %slowest, @unexcused);
+my (%verdicts, @unexcused);
+push @troubles, crossings();
 for my $request (@seen) {
   my ($from, $to, $stream, $verdict, $what) = @$request;
   $verdicts{$verdict}++;
   next if $verdict eq 'ok';
   push @unexcused, sprintf '%.3f +%.3f %s %s: %s', $from - $peace_over, $to - $from, $stream, $what, $verdict
-    unless grep { $from < $_->[2] && $to > $_->[1] } @troubles;
+    unless grep { $from < $_->[2] && $to > $_->[1] && $stream eq ($_->[3] // $stream) } @troubles;
 }
 my $longest = max(0, map { $_->[1] - $_->[0] } @seen);
 diag(join ', ', map { "$happened{$_} times $_" } sort keys %happened);

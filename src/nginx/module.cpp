@@ -484,6 +484,12 @@ ngx_int_t post_configuration(ngx_conf_t *cf) {
   return install_filters(cf);
 }
 
+// Whoever waits in another worker need not wait until this process is missed.
+void exit_process(ngx_cycle_t *cycle) {
+  auto *conf = static_cast<MainConf *>(ngx_http_cycle_get_module_main_conf(cycle, ngx_http_hls_proxy_module));
+  if (conf && conf->zone) conf->zone->abandon_all();
+}
+
 ngx_http_module_t module_context = {
     pre_configuration,    post_configuration,   create_main_conf,     init_main_conf,
     create_server_conf,   merge_server_conf,    create_location_conf, merge_location_conf};
@@ -530,6 +536,6 @@ ngx_module_t ngx_http_hls_proxy_module = {
     &hls_proxy::module_context,
     hls_proxy::commands,
     NGX_HTTP_MODULE,
-    nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
+    nullptr, nullptr, nullptr, nullptr, nullptr, hls_proxy::exit_process, nullptr,
     NGX_MODULE_V1_PADDING};
 }

@@ -101,12 +101,11 @@ std::optional<RefreshCause> cause_of(const RequestContext &ctx) {
   return std::nullopt;
 }
 
-// The generation that the dead URL is of: what is newer may know what took its place.
+// The generation that the dead URL is of: what is newer may know what took its place. 0: not known, and then
+// what is there already may know it, too.
 std::uint64_t failed_generation(ngx_http_request_t *r, const RequestContext &ctx) {
   if (ctx.rebound) return ctx.generation->number;
-  std::uint64_t known = generation_of(*main_conf(r).zone, ctx.link, ctx.link.url, Which::any);
-  if (known) return known;
-  return ctx.generation ? ctx.generation->number : 0;
+  return generation_of(*main_conf(r).zone, ctx.link, ctx.link.url, Which::any);
 }
 
 void resume(ngx_http_request_t *r, bool late);
