@@ -39,12 +39,17 @@ private:
 
 using Row = Index::Rendition;
 
-// By bandwidth; a row that is there twice counts once.
+// More rows than these that differ in nothing but bandwidth are no ladder. A playlist's author must not
+// choose how long this takes.
+constexpr std::size_t kMaxLike = 32;
+
+// By bandwidth; a row that is there twice counts once. At most kMaxLike + 1.
 std::vector<const Row *> rows_like(const Index &index, const Row &row) {
   std::vector<const Row *> rows;
   for (const Row &other : index.renditions) {
     bool again = std::any_of(rows.begin(), rows.end(), [&](const Row *known) { return *known == other; });
     if (!again && other.is_like(row)) rows.push_back(&other);
+    if (rows.size() > kMaxLike) break;
   }
   std::sort(rows.begin(), rows.end(), [](const Row *a, const Row *b) { return a->bandwidth < b->bandwidth; });
   return rows;
@@ -68,7 +73,7 @@ bool ranks_agree(const std::vector<const Row *> &old, const std::vector<const Ro
 Refusal find_successor(const Index &old, const Row &row, const Index &fresh, std::uint32_t &address) {
   std::vector<const Row *> before = rows_like(old, row), after = rows_like(fresh, row);
   if (after.empty()) return Refusal::no_rendition;
-  if (before.size() != after.size()) return Refusal::ambiguous_rendition;
+  if (before.size() != after.size() || before.size() > kMaxLike) return Refusal::ambiguous_rendition;
   if (before.size() > 1 && !ranks_agree(before, after)) return Refusal::ambiguous_rendition;
   std::size_t rank = 0;
   while (!(*before[rank] == row)) ++rank;
@@ -119,7 +124,7 @@ Rebound rebind_rendition(const UrlMark &mark, const Index *old, const Index &fre
     std::uint32_t next = kNone;
     Refusal refusal = successor_of_row(*old, row, fresh, path, next);
     if (refusal != Refusal::none) return refused(refusal);
-    if (rows++ > 0 && next != address) return refused(Refusal::ambiguous_rendition);
+    if (rows++ > 0 && (next != address || rows > kMaxLike)) return refused(Refusal::ambiguous_rendition);
     address = next;
   }
   if (rows == 0) {

@@ -189,10 +189,8 @@ public:
   void consider(std::string_view digits) {
     std::optional<std::uint64_t> n = read_digits(digits);
     if (n) n = near_now(*n, now_);
-    if (!n) return;
-    bool coming = *n > now_, best_coming = best_ > now_;
-    if (best_ == 0 || (coming && !best_coming) || (coming && *n < best_)) best_ = *n;
-    else if (!best_coming) best_ = std::max(best_, *n);
+    if (!n || *n <= now_) return;   // such a time says when the URL was made
+    if (best_ == 0 || *n < best_) best_ = *n;
   }
 
   std::uint64_t best() const { return best_; }

@@ -63,9 +63,8 @@ AnswerError parse_resolver_answer(std::string_view content_type, std::string_vie
                                   ResolverAnswer &answer);
 
 /// When a URL says that it dies, in seconds since the epoch: the arguments that CDNs use (e, exp, expires,
-/// t, …; Akamai's "exp=…" inside a token), where the value is a unix time from now - 1 day to now + 10
-/// years, in seconds or milliseconds. Of several the earliest that is still to come, else the latest.
-/// 0: it does not say.
+/// t, …; Akamai's "exp=…" inside a token), where the value is a unix time after now, up to ten years, in
+/// seconds or milliseconds. Of several the earliest. 0: it does not say.
 std::uint64_t url_expiry(const Url &url, std::uint64_t now);
 
 }  // namespace hls

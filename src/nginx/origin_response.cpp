@@ -4,6 +4,7 @@
 
 #include "core/content_decoder.h"
 #include "hls_proxy.h"
+#include "internal_request.h"
 
 namespace hls_proxy {
 
@@ -69,6 +70,9 @@ ngx_int_t judge_body(ngx_http_request_t *r, RequestContext &ctx) {
   if (ctx.body == hls::BodyKind::undecided && u->buffer.last < u->buffer.end) return NGX_AGAIN;
 
   const char *wrong = what_is_wrong(ctx, body.has_value(), coding);
+  // The cache would not know where it was found, and its references are resolved against that.
+  bool rewritten = ctx.body == hls::BodyKind::playlist || ctx.body == hls::BodyKind::json;
+  if (rewritten && ctx.link.kind == hls::LinkKind::media && ctx.target.text() != ctx.url.text()) u->cacheable = 0;
   if (wrong == nullptr) return NGX_OK;
   if (u->headers_in.status_n < 300) return invalid(r, ctx, wrong);
   // An error may come with a page, but not with one that could be a playlist in disguise.
@@ -79,6 +83,7 @@ ngx_int_t judge_body(ngx_http_request_t *r, RequestContext &ctx) {
 ngx_int_t note_status(ngx_http_request_t *r, RequestContext &ctx) {
   ngx_http_upstream_t *u = r->upstream;
   ctx.status = u->headers_in.status_n;
+  if (InternalRequest::data_of(r)) u->cacheable = 0;   // nobody asks for the same again
   if (ctx.status < 300) return NGX_OK;
   // A Cache-Control of its own must not keep an error alive; what lies behind a redirect has its place.
   u->cacheable = 0;

@@ -214,8 +214,9 @@ bool follow(const std::shared_ptr<Fetch> &fetch, const InternalResponse &respons
   hls::Url target;
   if (++fetch->hops > kMaxHops) {
     failure = "it leads to more redirects than are followed";
-  } else if (hls::resolve_reference(fetch->what.target, response.location, target) != hls::Reference::http) {
-    failure = "it redirects to what is no URL";
+  } else if (hls::resolve_reference(fetch->what.target, response.location, target) != hls::Reference::http ||
+             target.text().size() > hls::LinkWriter::kMaxUrl) {
+    failure = "it redirects to what cannot be requested";
   } else if (!in_hosts(*fetch->what.source, target)) {
     failure = "it redirects to a host that is not among \"hosts\"";
   } else {
@@ -330,6 +331,11 @@ private:
 
   // Null: not yet, or not at all; `result` says which.
   const FreshPlaylist *fetch(const hls::Url &url, const std::string &inherited, Rebinding &result) {
+    if (!in_hosts(source_, url)) {
+      result.rebound = {};
+      result.reason = "the host of its fresh playlist is not among \"hosts\"";
+      return nullptr;
+    }
     FreshPlaylist &playlist = memory_.fresh[std::string(url.text())];
     if (is_current(playlist)) return &playlist;
     result.rebound = {};

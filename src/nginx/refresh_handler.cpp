@@ -4,6 +4,7 @@
 
 #include "core/link_name.h"
 #include "hls_proxy.h"
+#include "internal_request.h"
 #include "rebinding.h"
 #include "wait.h"
 
@@ -185,8 +186,9 @@ void resume(ngx_http_request_t *r, bool late) {
 }
 
 ngx_int_t refresh_handler_unguarded(ngx_http_request_t *r) {
-  RequestContext *ctx = carried_context(r);
   ngx_uint_t status = r->err_status ? r->err_status : NGX_HTTP_NOT_FOUND;
+  if (InternalRequest::owns(r)) return pass_on(r, status);   // who asked decides
+  RequestContext *ctx = carried_context(r);
   if (ctx) ngx_http_set_ctx(r, ctx, ngx_http_hls_proxy_module);   // the access log asks for it
   // A status that the origin did not cause is the relay's own word.
   if (ctx == nullptr || ctx->state != hls::LinkState::ok || !ctx->asked) return pass_on(r, status);

@@ -21,7 +21,8 @@ bool is_token_only(const Source &source, std::string_view argument) {
 
 // The URL less what only rotates, with the directives that select what a playlist shows.
 bool cache_key(ngx_http_request_t *r, RequestContext &ctx, Text &text) {
-  const hls::Url &url = ctx.url;
+  // A playlist's references are resolved against where it was found, so that is what it is kept by.
+  const hls::Url &url = ctx.link.kind == hls::LinkKind::playlist ? ctx.target : ctx.url;
   text = ctx.link.stream_text;
   text += '|';
   if (!ctx.source->volatile_host) text.append(url.https() ? "https://" : "http://").append(url.authority());

@@ -154,6 +154,8 @@ void Zone::fail(std::string_view text, ngx_uint_t status, ngx_msec_t cooldown) {
   // Somebody else's turn since: that one's result counts.
   bool late = stream && stream->resolver != ngx_pid && stream->is_taken();
   if (stream && !late) stream->cool(Stream::Cooldown::failed, cooldown, status);
+  // What has never been resolved, anybody can make up: it must not push out what plays.
+  if (stream && stream->count == 0) zone.shared().used.to_back(*stream);
   zone.release(stream);
 }
 

@@ -8,6 +8,7 @@ namespace {
 
 constexpr size_t kMaxPlaylists = 32;    // of a generation
 constexpr size_t kLargest = 8;          // one piece is at most the zone's size by this
+constexpr size_t kShare = 8;            // and so is what is remembered of one stream's playlists
 
 Window window_of(const hls::PlaylistIndex &index) {
   if (index.units.empty()) return {};
@@ -79,7 +80,7 @@ Zone::Stream *Zone::Locked::find(std::string_view text) {
   ngx_str_node_t *node = ngx_str_rbtree_lookup(&shared().tree, &key, ngx_murmur_hash2(key.data, key.len));
   if (node == nullptr) return nullptr;
   auto *stream = ngx_rbtree_data(node, Stream, node);
-  shared().used.to_front(*stream);
+  if (stream->count) shared().used.to_front(*stream);
   return stream;
 }
 
@@ -112,16 +113,20 @@ void Zone::Locked::remove(Stream &stream) {
 }
 
 void Zone::Locked::remove(Stream &stream, Generation &generation) {
-  while (Record *record = generation.records.front()) remove(generation, *record);
+  while (Record *record = generation.records.front()) remove(stream, generation, *record);
   stream.generations.remove(generation);
   --stream.count;
   free(&generation);
 }
 
-void Zone::Locked::remove(Generation &generation, Record &record) {
-  for (Version *version : record.versions) {
-    if (version) free(version);
-  }
+void Zone::Locked::remove(Stream &stream, Version *version) {
+  if (version == nullptr) return;
+  stream.remembered -= version->size;
+  free(version);
+}
+
+void Zone::Locked::remove(Stream &stream, Generation &generation, Record &record) {
+  for (Version *version : record.versions) remove(stream, version);
   generation.records.remove(record);
   --generation.playlists;
   free(&record);
@@ -166,7 +171,7 @@ Zone::Record *Zone::Locked::record(Stream &stream, Generation &generation, const
     generation.records.to_front(*record);
     return record;
   }
-  while (generation.playlists >= kMaxPlaylists) remove(generation, *generation.records.back());
+  while (generation.playlists >= kMaxPlaylists) remove(stream, generation, *generation.records.back());
   void *memory = allocate(sizeof(Record), &stream);
   if (memory == nullptr) return nullptr;
   auto *record = new (memory) Record{};
@@ -177,7 +182,7 @@ Zone::Record *Zone::Locked::record(Stream &stream, Generation &generation, const
 }
 
 // Before the new version takes its room, so that a live playlist goes on in a full zone.
-void Zone::Locked::make_way(Record &record, const Window &next) {
+void Zone::Locked::make_way(Stream &stream, Record &record, const Window &next) {
   auto &[newest, earlier, earliest] = record.versions;
   if (newest == nullptr) return;
   Version *leaves = newest;
@@ -187,7 +192,21 @@ void Zone::Locked::make_way(Record &record, const Window &next) {
     earlier = newest;
   }
   newest = nullptr;
-  if (leaves) free(leaves);
+  remove(stream, leaves);
+}
+
+// One stream's playlists, which its origin makes as long as it likes, leave room for those of others: the oldest
+// generation's go first.
+bool Zone::Locked::keep_to_share(Stream &stream, const Record &record, size_t size) {
+  const size_t share = shm_.shm.size / kShare;
+  Generation *generation = stream.generations.back();
+  while (generation && stream.remembered + size > share) {
+    Record *last = generation->records.back();
+    if (last == &record) last = generation->records.before(*last);
+    if (last) remove(stream, *generation, *last);
+    else generation = stream.generations.before(*generation);
+  }
+  return stream.remembered + size <= share;
 }
 
 void Zone::Locked::store(Stream &stream, Record &record, const hls::PlaylistIndex &index,
@@ -198,10 +217,9 @@ void Zone::Locked::store(Stream &stream, Record &record, const hls::PlaylistInde
   // The id stays, too: what the workers have worked out of this version is still good.
   if (newest && std::string_view(newest->bytes(), newest->size) == bytes) return;
   size_t size = sizeof(Version) + bytes.size();
-  if (size > shm_.shm.size / kLargest) return;
-
   Window window = window_of(index);
-  make_way(record, window);
+  make_way(stream, record, window);
+  if (!keep_to_share(stream, record, size)) return;
   void *memory = allocate(size, &stream);
   if (memory == nullptr) return;
   auto *version = new (memory) Version{};
@@ -212,6 +230,7 @@ void Zone::Locked::store(Stream &stream, Record &record, const hls::PlaylistInde
   version->size = bytes.size();
   ngx_memcpy(version->bytes(), bytes.data(), bytes.size());
   record.versions[0] = version;
+  stream.remembered += version->size;
 }
 
 }  // namespace hls_proxy

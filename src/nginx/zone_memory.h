@@ -43,6 +43,10 @@ public:
   T *front() { return ngx_queue_empty(&head_) ? nullptr : reinterpret_cast<T *>(head_.next); }
   T *back() { return ngx_queue_empty(&head_) ? nullptr : reinterpret_cast<T *>(head_.prev); }
   void push_front(T &t) { ngx_queue_insert_head(&head_, &t.queue); }
+  void to_back(T &t) {
+    remove(t);
+    ngx_queue_insert_tail(&head_, &t.queue);
+  }
   void remove(T &t) { ngx_queue_remove(&t.queue); }
   void to_front(T &t) {
     remove(t);
@@ -126,6 +130,7 @@ struct Zone::Stream {
   ngx_msec_t cooldown_until;
   ngx_uint_t failure;
   ngx_msec_t failed_at;           // where failure is not 0
+  size_t remembered;              // bytes of all versions of its playlists
 
   char *text() { return reinterpret_cast<char *>(this + 1); }
 
@@ -237,7 +242,7 @@ public:
 
   Shared &shared() { return *static_cast<Shared *>(pool_.data); }
 
-  /// Makes the stream the one used last.
+  /// Makes the stream the one used last, if it was ever resolved.
   Stream *find(std::string_view text);
   /// Null: no room.
   Stream *find_or_add(std::string_view text);
@@ -256,8 +261,10 @@ private:
   void free(void *memory) { ngx_slab_free_locked(&pool_, memory); }
   bool evict(const Stream *keep);
   void remove(Stream &stream);
-  void remove(Generation &generation, Record &record);
-  void make_way(Record &record, const Window &next);
+  void remove(Stream &stream, Generation &generation, Record &record);
+  void remove(Stream &stream, Version *version);
+  void make_way(Stream &stream, Record &record, const Window &next);
+  bool keep_to_share(Stream &stream, const Record &record, size_t size);
   void start_anew();
 
   ngx_shm_zone_t &shm_;

@@ -13,7 +13,7 @@ package HlsTest::RotatingOrigin;
 # A stream
 #   files       { logical name => file }; a file is { text => playlist } ({{name}} in it becomes the URL of that
 #               file in the generation that is asked for), { id => what its bytes are made of }, { bytes => ... },
-#               or { route => ... }; more members are those of an origin's route
+#               or { route => ... }; more members are those of an origin's route; gzip: the text is sent so
 #   versions    { generation => { logical name => file, or undef } }: what is other from that generation on
 #   generation  what the resolver gives out (0); alive_from: URLs below this one are dead (the generation)
 #   rotate      what differs between generations: query, host, dir, name; [] nothing does
@@ -227,6 +227,7 @@ sub plays {
 package HlsTest::RotatingOrigin::Server;
 
 use Digest::SHA qw(sha256_hex);
+use IO::Compress::Gzip ();
 use JSON::PP ();
 
 our @ISA = ('HlsTest::Origin::Server');
@@ -343,6 +344,11 @@ sub file_route {
   if (defined $file->{text}) {
     my $text = $file->{text};
     $text =~ s/\{\{(.*?)\}\}/target_of($state, $stream, $g, $1)/ge;
+    $text = expand($text, $g);
+    if ($file->{gzip}) {
+      IO::Compress::Gzip::gzip(\$text => \my $zipped);
+      return { %route, body => $zipped, headers => ['Content-Encoding: gzip'] };
+    }
     return { %route, body => $text };
   }
   my $bytes = $file->{bytes} // HlsTest::RotatingOrigin::bytes_of("$stream/$file->{id}", $file->{size});
