@@ -9,8 +9,8 @@ use warnings;
 
 use File::Temp ();
 use FindBin;
-use List::Util qw(max min shuffle sum0);
-use POSIX qw(WNOHANG);
+use List::Util qw(max min shuffle);
+use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -141,19 +141,21 @@ sub fetch_segment {
   });
 }
 
-# A film from somewhere on; with `kept`, by links of long ago.
+# A film from somewhere on; with `kept`, by links of long ago. The relay remembers eight generations: links of older
+# ones work as long as paths stay what they were.
 sub watch_film {
   my ($log, $stream, $rendition, $kept, $goes_on) = @_;
-  if (!$kept->{"$stream/$rendition"} || rand() < 0.3) {
+  my $mine = $kept->{"$stream/$rendition"};
+  my $longest = $streams{$stream}{mode} eq 'all' ? 4 * COOLDOWN : 1000;
+  if (!$mine || time - $mine->{at} > $longest || rand() < 0.3) {
     my $links = fetch_master($log, $stream) // return;
     my %segments = fetch_playlist($log, $stream, $rendition, $links->{$rendition});
     return unless %segments;
-    $kept->{"$stream/$rendition"} = \%segments;
+    $mine = $kept->{"$stream/$rendition"} = { at => time, segments => \%segments };
   }
-  my $segments = $kept->{"$stream/$rendition"};
   my $from = int rand SEGMENTS;
   for my $n ($from .. min($from + 8, SEGMENTS - 1)) {
-    return unless $goes_on->() && fetch_segment($log, $stream, $rendition, $n, $segments->{$n});
+    return unless $goes_on->() && fetch_segment($log, $stream, $rendition, $n, $mine->{segments}{$n});
     sleep rand 0.01;
   }
 }

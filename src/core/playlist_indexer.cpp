@@ -1,6 +1,6 @@
 #include <algorithm>
+#include <map>
 #include <optional>
-#include <unordered_map>
 
 #include "percent.h"
 #include "playlist_index.h"
@@ -94,7 +94,8 @@ struct PlaylistIndexer::State {
   Index index_;
   const Url self_;
   Variables variables_, imported_;
-  std::unordered_map<std::string, std::uint32_t> known_;   // of index_.addresses
+  std::map<std::uint64_t, std::uint32_t> known_;   // of index_.addresses, by UrlMark::url: ordered, since an author
+                                                   // of playlists can make hashes collide
   std::size_t text_size_ = 0;
 
   LineReader lines_{kMaxLine};
@@ -564,15 +565,15 @@ IndexError PlaylistIndexer::State::resolve(std::string_view text, std::uint32_t 
   if (error != IndexError::none) return error;
   if (resolve_reference(self_, reference, url_) != Reference::http) return IndexError::none;
   if (url_.text().size() > LinkWriter::kMaxUrl) return IndexError::uri_too_long;
-  auto [known, is_new] = known_.try_emplace(std::string(url_.text()),
-                                            static_cast<std::uint32_t>(index_.addresses.size()));
+  Index::Address found(url_);
+  auto [known, is_new] = known_.try_emplace(found.mark.url, static_cast<std::uint32_t>(index_.addresses.size()));
   address = known->second;
   if (!is_new) return IndexError::none;
   text_size_ += url_.text().size();
   if (text_size_ > Index::kMaxText / 2 || index_.addresses.size() == 4 * Index::kMaxUnits) {
     return IndexError::too_large;
   }
-  index_.addresses.emplace_back(url_);
+  index_.addresses.push_back(std::move(found));
   return IndexError::none;
 }
 

@@ -1,6 +1,7 @@
 #include "rebind.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace hls {
 
@@ -362,13 +363,15 @@ Rebound MediaRebinder::accept(RebindRule rule, std::uint32_t address) const {
   return hls::accept(fresh_, rule, address);
 }
 
-// R1 alone. A position in the link is signed, hence to be trusted: it must be where the URL stands.
+// R1 alone. A position in the link is signed, hence to be trusted: it must be where the URL stands. Without one
+// (keys, init sections) only a complete playlist tells: in a live one the path may be that of the next key, and
+// what tells the two apart in the query that is left aside.
 Rebound MediaRebinder::by_path_alone(const DeadUrl &dead) const {
   const std::vector<std::uint32_t> &same_path = of_path(dead);
   if (same_path.empty()) return refused(Refusal::not_remembered);
   if (same_path.size() > 1) return refused(Refusal::ambiguous);
   const std::uint32_t path = same_path[0];
-  if (!dead.at) return accept(Rule::same_path, path);
+  if (!dead.at) return fresh_.ended ? accept(Rule::same_path, path) : refused(Refusal::not_remembered);
 
   const Position &at = *dead.at;
   if (const Unit *unit = fresh_.find_unit(at.sequence, at.part)) {

@@ -17,10 +17,10 @@
 #define HLS_REBIND_H
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "link.h"
@@ -147,8 +147,9 @@ private:
 
   const PlaylistIndex *old_;
   const PlaylistIndex &fresh_;
-  std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> paths_;       // fresh addresses by path
-  std::unordered_map<std::string_view, std::vector<std::uint32_t>> names_;    // and by file name
+  // Ordered: an author of playlists can make hashes collide.
+  std::map<std::uint64_t, std::vector<std::uint32_t>> paths_;       // fresh addresses by path
+  std::map<std::string_view, std::vector<std::uint32_t>> names_;    // and by file name
   bool vod_ = false;
   RebindRefusal whole_ = RebindRefusal::none;   // what speaks against any rule but R1
 };

@@ -168,6 +168,7 @@ struct Entry {
   ngx_http_request_t *request;
   hls::Link link;
   std::unique_ptr<Wait> wait;
+  unsigned leads = 0;
 };
 
 std::optional<hls::Generation> stale_generation(ngx_http_request_t *r, const Source &source, const hls::Link &link) {
@@ -192,7 +193,7 @@ void resume(ngx_http_request_t *r, bool late);
 // NGX_AGAIN: the answer is still to come.
 ngx_int_t serve(ngx_http_request_t *r, Entry &entry, bool late) {
   const Source &source = *location_conf(r).entry;
-  Resolution found = resolve(r, source, entry.link, 0, 0, entry.wait.get());
+  Resolution found = resolve(r, source, entry.link, 0, 0, entry.wait.get(), entry.leads);
   switch (found.state) {
     case Resolution::State::ready:
       renew_if_due(r, source, entry.link, found.generation);

@@ -152,6 +152,7 @@ struct Attempt {
   Origin origin;
   bool asked = false;             // the upstream was turned to: what ends in an error now is its error
   ngx_uint_t status = 0;          // of its answer; 0: none came
+  ngx_uint_t refusal = 0;         // the last one of 400 or more, of this or an earlier address
   bool invalid = false;           // a 200 that is not what the link is for
   bool outdated = false;          // it was not asked: by now the URL is known to be dead
   std::string location;           // of a redirect
@@ -160,6 +161,8 @@ struct Attempt {
   ngx_int_t (*process_header)(ngx_http_request_t *) = nullptr;   // the upstream's own, while ours stand before them
   ngx_int_t (*reinit_request)(ngx_http_request_t *) = nullptr;
   bool header_done = false;
+  bool cacheable = false;         // as nginx found it, before the headers of an error had their say
+  time_t valid_sec = 0;
 
   RewrittenResponse *response = nullptr;    // a pool object of its own
   bool unseen = false;                      // the header filter was reached before any byte of the body
@@ -188,6 +191,7 @@ struct RequestContext : Attempt {
   std::uint64_t failed_generation = 0;      // which the URL that died is of; 0: not known
   std::unique_ptr<Wait> wait;               // while something is waited for
   unsigned dead_on_arrival = 0;             // fresh generations that were dead, too
+  unsigned leads = 0;                       // resolves that this request started
   bool detached = false;                    // a content handler has said NGX_DONE
   std::optional<ngx_http_headers_in_t> client_headers;   // before they were replaced
   bool keepalive = false;                   // before an error could clear it
@@ -243,9 +247,9 @@ struct Resolution {
 
 /// A generation of the stream with a number above `newer_than`; 0: any that is fresh. `status`: what a link died
 /// of, 0: none did. Waiting: the resolver is being asked, and a Wait for the stream is woken; `wait`: the one that
-/// the request is in already, or null.
+/// the request is in already, or null. `leads` counts how often this request was the one to ask.
 Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link &link, std::uint64_t newer_than,
-                   ngx_uint_t status, const Wait *wait);
+                   ngx_uint_t status, const Wait *wait, unsigned &leads);
 /// Resolves in the background where `refresh_before` says so.
 void renew_if_due(ngx_http_request_t *r, const Source &source, const hls::Link &link,
                   const hls::Generation &generation);

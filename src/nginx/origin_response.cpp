@@ -88,7 +88,8 @@ ngx_int_t note_status(ngx_http_request_t *r, RequestContext &ctx) {
   // A Cache-Control of its own must not keep an error alive; what lies behind a redirect has its place.
   u->cacheable = 0;
   if (is_redirect(ctx.status) && u->headers_in.location) ctx.location = view(u->headers_in.location->value);
-  if (ctx.clone) refresh_for_others(r, ctx);
+  if (ctx.status >= 400) ctx.refusal = ctx.status;
+  if (ctx.clone && ctx.refusal) refresh_for_others(r, ctx);
   return NGX_OK;
 }
 
@@ -122,12 +123,21 @@ ngx_int_t process_header(ngx_http_request_t *r) {
   return guarded(static_cast<ngx_int_t>(NGX_ERROR), [&] { return judge_body(r, ctx); });
 }
 
+// An error that was got over has no say in how long the answer is kept.
+void restore_cacheable(ngx_http_request_t *r, const RequestContext &ctx) {
+#if (NGX_HTTP_CACHE)
+  r->upstream->cacheable = ctx.cacheable;
+  if (r->cache) r->cache->valid_sec = ctx.valid_sec;
+#endif
+}
+
 ngx_int_t reinit_request(ngx_http_request_t *r) {
   RequestContext &ctx = *own_context(r);
   ngx_int_t rc = ctx.reinit_request(r);
   ctx.process_header = r->upstream->process_header;
   r->upstream->process_header = process_header;
   forget_answer(ctx);
+  restore_cacheable(r, ctx);
   return rc;
 }
 
@@ -140,6 +150,10 @@ void watch_response(ngx_http_request_t *r, RequestContext &ctx) {
   ctx.process_header = u->process_header;
   ctx.reinit_request = u->reinit_request;
   forget_answer(ctx);
+#if (NGX_HTTP_CACHE)
+  ctx.cacheable = u->cacheable;
+  ctx.valid_sec = r->cache ? r->cache->valid_sec : 0;
+#endif
   u->process_header = process_header;
   u->reinit_request = reinit_request;
 }

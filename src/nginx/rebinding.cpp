@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <list>
 #include <map>
+#include <set>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "core/content_decoder.h"
 #include "core/link_name.h"
@@ -19,14 +19,18 @@ namespace {
 // ---- what is kept --------------------------------------------------------------------------------
 
 constexpr size_t kMaxStreams = 256;
-constexpr size_t kMaxUnits = 200'000;         // segments, parts and URLs of all playlists: some 50 MB
+constexpr size_t kMaxUnits = 500'000;         // segments, parts and URLs of all playlists: some 80 MB
+constexpr ngx_msec_t kInUse = 2000;           // what was used since then is kept all the same
+constexpr unsigned kMaxFetches = 32;          // at once
 constexpr ngx_msec_t kLiveAge = 1000;         // a live playlist is fetched again after it
 constexpr ngx_msec_t kFailureAge = 1000;      // and one that could not be fetched
 constexpr unsigned kMaxHops = 5;
 
 struct OldPlaylist {
   hls::PlaylistIndex index;
-  std::unordered_set<std::uint64_t> urls;
+  std::vector<std::uint64_t> urls;   // sorted: hashes of a hash table's own could be made to collide
+
+  bool names(std::uint64_t url) const { return std::binary_search(urls.begin(), urls.end(), url); }
 };
 
 struct FreshPlaylist {
@@ -46,6 +50,7 @@ struct Pair {
 
 struct Memory {
   std::string stream;
+  ngx_msec_t used = 0;
   std::uint64_t number = 0;                                  // the generation that `fresh` is of
   std::map<std::string, FreshPlaylist, std::less<>> fresh;   // by URL
   std::map<std::uint64_t, std::shared_ptr<const OldPlaylist>> old;   // by the zone's id
@@ -57,7 +62,15 @@ struct Memory {
       if (playlist.index) n += playlist.index->units.size() + playlist.index->addresses.size();
     }
     for (const auto &[id, playlist] : old) n += playlist->index.units.size() + playlist->urls.size();
+    for (const auto &[key, pair] : pairs) n += 2 * pair.fresh->addresses.size();
     return n;
+  }
+
+  bool is_in_use() const {
+    for (const auto &[url, playlist] : fresh) {
+      if (playlist.fetching) return true;
+    }
+    return ngx_current_msec - used < kInUse;
   }
 };
 
@@ -72,6 +85,7 @@ public:
       by_stream_[stream] = streams_.begin();
       shrink();
     }
+    streams_.front().used = ngx_current_msec;
     return streams_.front();
   }
 
@@ -80,11 +94,11 @@ public:
     return found == by_stream_.end() ? nullptr : &*found->second;
   }
 
-  /// Never the stream in use, which is the first.
+  /// Never a stream in use: it would be fetched again at once.
   void shrink() {
     size_t units = 0;
     for (const Memory &memory : streams_) units += memory.units();
-    while (streams_.size() > 1 && (streams_.size() > kMaxStreams || units > kMaxUnits)) {
+    while ((streams_.size() > kMaxStreams || units > kMaxUnits) && !streams_.back().is_in_use()) {
       units -= streams_.back().units();
       by_stream_.erase(streams_.back().stream);
       streams_.pop_back();
@@ -109,7 +123,8 @@ std::shared_ptr<const OldPlaylist> read_old(Zone &zone, Memory &memory, std::uin
   if (found != memory.old.end()) return found->second;
   auto playlist = std::make_shared<OldPlaylist>();
   if (!zone.read_playlist(memory.stream, id, playlist->index)) return nullptr;
-  for (const auto &address : playlist->index.addresses) playlist->urls.insert(address.mark.url);
+  for (const auto &address : playlist->index.addresses) playlist->urls.push_back(address.mark.url);
+  std::sort(playlist->urls.begin(), playlist->urls.end());
   memory.old[id] = playlist;
   memories().shrink();
   return playlist;
@@ -117,7 +132,7 @@ std::shared_ptr<const OldPlaylist> read_old(Zone &zone, Memory &memory, std::uin
 
 // Versions that the zone has dropped.
 void forget_old(Memory &memory, const std::vector<Zone::Remembered> &remembered) {
-  std::unordered_set<std::uint64_t> ids;
+  std::set<std::uint64_t> ids;
   for (const auto &generation : remembered) {
     for (const auto &playlist : generation.playlists) ids.insert(playlist.id);
   }
@@ -135,7 +150,7 @@ bool occurs_in(Zone &zone, Memory &memory, const Zone::Remembered &generation, s
   }
   for (const auto &playlist : generation.playlists) {
     auto old = read_old(zone, memory, playlist.id);
-    if (old && old->urls.count(url)) return true;
+    if (old && old->names(url)) return true;
   }
   return false;
 }
@@ -175,11 +190,12 @@ struct Fetch {
   PlaylistFetch what;
   std::shared_ptr<InternalRequest> request;
   std::string uri, inherited, url;
+  size_t max_body;
   ngx_msec_t deadline;
   unsigned hops = 0;
 };
 
-constexpr size_t kMaxBody = 32 * 1024 * 1024;
+unsigned fetches = 0;   // that run
 
 const char *index_body(const Fetch &fetch, const InternalResponse &response, FreshPlaylist &to) {
   hls::PlaylistIndexer indexer(fetch.what.link.url, fetch.what.target, fetch.inherited);
@@ -196,7 +212,7 @@ const char *index_body(const Fetch &fetch, const InternalResponse &response, Fre
     size_t written = 0;
     status = decoder->decode(in, buffer, sizeof(buffer), written);
     if (status == Status::error || (status == Status::more)) return "its content coding is broken";
-    if ((size += written) > kMaxBody) return "it is too large";
+    if ((size += written) > fetch.max_body) return "it is too large";
     error = indexer.feed({buffer, written});
   }
   auto index = std::make_shared<hls::PlaylistIndex>();
@@ -231,9 +247,11 @@ void fetched(const std::shared_ptr<Fetch> &fetch, const InternalResponse &respon
   std::string failure;
   if (is_redirect(response.status) && follow(fetch, response, failure)) return;
 
+  --fetches;
   fetch->request = nullptr;
   const std::string &stream = fetch->what.link.stream_text;
   Memory *memory = memories().find(stream);
+  if (memory) memories().of(stream);   // it was used now: shrinking takes others first
   if (memory == nullptr || memory->number != fetch->what.generation.number) return Wait::wake(stream);
   FreshPlaylist &playlist = memory->fresh[fetch->url];
   if (failure.empty() && response.status == NGX_HTTP_OK) {
@@ -252,7 +270,7 @@ void fetched(const std::shared_ptr<Fetch> &fetch, const InternalResponse &respon
 
 bool start(const std::shared_ptr<Fetch> &fetch) {
   fetch->request->set_data(&fetch->what);
-  return fetch->request->get(fetch->uri, "", kMaxBody, fetch->deadline,
+  return fetch->request->get(fetch->uri, "", fetch->max_body, fetch->deadline,
                              [fetch](InternalResponse &&response) { fetched(fetch, response); });
 }
 
@@ -340,7 +358,7 @@ private:
     if (is_current(playlist)) return &playlist;
     result.rebound = {};
     result.state = Rebinding::State::waiting;
-    if (playlist.fetching) return nullptr;
+    if (playlist.fetching || fetches >= kMaxFetches) return nullptr;
     bool failed = !playlist.failure.empty() && ngx_current_msec - playlist.at < kFailureAge;
     if (!failed && start_fetch(url, inherited)) {
       playlist.fetching = true;
@@ -366,8 +384,11 @@ private:
     fetch->uri = playlist_uri(r_, link_);
     fetch->inherited = inherited;
     fetch->url = url.text();
+    fetch->max_body = location_conf(r_).max_playlist;
     fetch->deadline = source_.deadline;
-    return start(fetch);
+    if (!start(fetch)) return false;
+    ++fetches;
+    return true;
   }
 
   const hls::MediaRebinder &rebinder(const hls::PlaylistIndex *old, const hls::Url &url, const FreshPlaylist &fresh) {

@@ -88,6 +88,10 @@ std::optional<RefreshCause> cause_of(const RequestContext &ctx) {
                                                     : when(on.error, RefreshCause::error);
   }
   if (ctx.status >= 500) return when(on.error, RefreshCause::error);
+  // The zone was lost, and with it the headers of the stream: a resolve brings them back.
+  if (!ctx.generation && ctx.status >= 400 && ctx.status != NGX_HTTP_RANGE_NOT_SATISFIABLE) {
+    return RefreshCause::status;
+  }
   for (ngx_uint_t status : on.statuses) {
     if (status != ctx.status) continue;
     switch (status) {
@@ -152,7 +156,7 @@ ngx_uint_t status_for_resolver(const RequestContext &ctx) {
 ngx_int_t refresh(ngx_http_request_t *r, RequestContext &ctx, bool late) {
   if (late) return give_up(r, ctx, "it was not found in time");
   Resolution resolved = resolve(r, *ctx.source, ctx.link, ctx.failed_generation, status_for_resolver(ctx),
-                                ctx.wait.get());
+                                ctx.wait.get(), ctx.leads);
   if (resolved.state == Resolution::State::waiting) return wait(r, ctx);
   if (resolved.state == Resolution::State::failed) {
     return give_up(r, ctx, resolved.failure ? "the stream could not be resolved"
@@ -218,9 +222,12 @@ void take_successor(ngx_http_request_t *r, RequestContext &ctx, const Rebinding 
 
 // Nobody can be sent again from here, but the next request shall find the stream resolved.
 void refresh_for_others(ngx_http_request_t *r, RequestContext &ctx) {
-  if (ctx.source->resolver.empty() || is_redirect(ctx.status) || !cause_of(ctx)) return;
-  ctx.failure = ctx.status;
-  resolve(r, *ctx.source, ctx.link, failed_generation(r, ctx), ctx.failure, nullptr);
+  ctx.status = ctx.refusal;
+  ctx.failure = ctx.refusal ? ctx.refusal : NGX_HTTP_BAD_GATEWAY;
+  if (ctx.source->resolver.empty() || !cause_of(ctx)) return;
+  std::uint64_t dead = failed_generation(r, ctx);
+  if (dead == 0 && ctx.generation) dead = ctx.generation->number;
+  resolve(r, *ctx.source, ctx.link, dead, ctx.failure, nullptr, ctx.leads);
 }
 
 ngx_int_t refresh_handler(ngx_http_request_t *r) {

@@ -11,6 +11,8 @@ namespace hls_proxy {
 
 namespace {
 
+constexpr unsigned kMaxLeads = 4;
+
 // key, attempt, status: all that a resolver gets to know.
 std::string resolver_arguments(const Source &source, const hls::StreamKey &key, ngx_uint_t status) {
   std::string args;
@@ -107,7 +109,7 @@ std::string stream_name(const Source &source, const hls::StreamKey &key) {
 }
 
 Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link &link, std::uint64_t newer_than,
-                   ngx_uint_t status, const Wait *wait) {
+                   ngx_uint_t status, const Wait *wait, unsigned &leads) {
   Zone &zone = *main_conf(r).zone;
   Zone::Need need;
   need.newer_than = newer_than;
@@ -119,7 +121,11 @@ Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link 
     case Zone::Claim::ready:
       return {Resolution::State::ready, std::move(claimed.generation), 0};
     case Zone::Claim::lead:
-      if (!lead(r, source, link, newer_than, status)) break;
+      // Where the zone could not keep what came, the same request would lead again and again.
+      if (++leads > kMaxLeads || !lead(r, source, link, newer_than, status)) {
+        zone.abandon(link.stream_text);
+        break;
+      }
       return {Resolution::State::waiting, {}, 0};
     case Zone::Claim::wait:
       if (!wait) count(zone.counters().waits);

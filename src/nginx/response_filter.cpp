@@ -135,6 +135,10 @@ ngx_int_t redirect(ngx_http_request_t *r, RequestContext &ctx, std::string_view 
 
 ngx_int_t filter_link_response(ngx_http_request_t *r, RequestContext &ctx) {
   if (r->cached) ctx.body = sniff_cached(r);
+#if (NGX_HTTP_CACHE)
+  // An old copy took the place of an error (proxy_cache_use_stale): nobody would ever see that the URL is dead.
+  if (r->cached && ctx.asked && r->upstream->cache_status == NGX_HTTP_CACHE_STALE) refresh_for_others(r, ctx);
+#endif
   if (r->cached && r->headers_out.status == NGX_HTTP_OK &&
       (ctx.body == hls::BodyKind::html || is_unclear(ctx.body))) {
     return refuse(r, ctx, "what is in the cache is neither a playlist nor media");
