@@ -1,8 +1,8 @@
 #!/usr/bin/env perl
 
-# Players watch two films and two live channels for CHAOS_SECONDS (20), while URLs die and workers, resolver and
-# origin are killed at random. No player ever gets a wrong byte, nobody waits without end, whatever is not hit by
-# a kill works, and when it is over all is as it was before. CHAOS_SEED repeats a run's choices.
+# Players watch two films and two live channels for CHAOS_SECONDS (20), while URLs die and workers, resolver
+# and origin are killed at random. No player ever gets a wrong byte, nobody waits without end, whatever is not
+# hit by a kill works, and when it is over all is as it was before. CHAOS_SEED repeats a run's choices.
 
 use strict;
 use warnings;
@@ -53,7 +53,8 @@ sub film {
   for my $rendition (qw(lo hi)) {
     $files{"$rendition/seg$_.ts"} = segment_bytes($stream, $rendition, $_) for 0 .. SEGMENTS - 1;
     $files{"$rendition/index.m3u8"} = join "\n", '#EXTM3U', '#EXT-X-VERSION:3', '#EXT-X-TARGETDURATION:4',
-      '#EXT-X-PLAYLIST-TYPE:VOD', (map { sprintf("#EXTINF:%.1f,", 3 + $_ % 10 / 10), "seg$_.ts" } 0 .. SEGMENTS - 1),
+      '#EXT-X-PLAYLIST-TYPE:VOD',
+      (map { sprintf("#EXTINF:%.1f,", 3 + $_ % 10 / 10), "seg$_.ts" } 0 .. SEGMENTS - 1),
       '#EXT-X-ENDLIST', '';
   }
   return (files => \%files);
@@ -77,7 +78,8 @@ my $cache = 'proxy_cache media; proxy_cache_key $hls_proxy_cache_key; proxy_cach
 my $relay = start_relay($origin, resolver => 1, workers => 2,
   # What the master says of a worker that is killed, whatever it was doing.
   allow => qr/worker process \d+ exited on signal 9|was locked by/,
-  source => sprintf('hosts 127.0.0.1 127.0.0.2; cooldown %ds; deadline %ds; volatile e t host;', COOLDOWN, DEADLINE),
+  source => 'hosts 127.0.0.1 127.0.0.2; volatile e t host; '
+    . sprintf('cooldown %ds; deadline %ds;', COOLDOWN, DEADLINE),
   http => 'proxy_cache_path %PREFIX%/cache keys_zone=media:2m use_temp_path=off;',
   playlist => "$cache proxy_cache_valid 200 1s;", media => "$cache proxy_cache_valid 200 1d;");
 
@@ -141,8 +143,8 @@ sub fetch_segment {
   });
 }
 
-# A film from somewhere on; with `kept`, by links of long ago. The relay remembers eight generations: links of older
-# ones work as long as paths stay what they were.
+# A film from somewhere on; with `kept`, by links of long ago. The relay remembers eight generations: links of
+# older ones work as long as paths stay what they were.
 sub watch_film {
   my ($log, $stream, $rendition, $kept, $goes_on) = @_;
   my $mine = $kept->{"$stream/$rendition"};
@@ -226,8 +228,9 @@ sub crossings {
   my @crossings;
   for my $resolve ($origin->log(role => 'resolver')) {
     my ($from, $to) = ($resolve->{time} - 0.1, $resolve->{time} + COOLDOWN + 0.2);
-    push @crossings, ["cooldown of $resolve->{stream}", $from, $to, $resolve->{stream}]
-      if $resolve->{arguments} =~ /attempt=2/ && grep { $_ > $from && $_ < $to } @{$rotated{$resolve->{stream}}};
+    my $stream = $resolve->{stream};
+    push @crossings, ["cooldown of $stream", $from, $to, $stream]
+      if $resolve->{arguments} =~ /attempt=2/ && grep { $_ > $from && $_ < $to } @{$rotated{$stream}};
   }
   return @crossings;
 }
@@ -285,7 +288,8 @@ sub anonymous_kb {
 sub burden {
   my @workers = $relay->workers;
   push @worker_pids, @workers;
-  return (scalar @workers, max(0, map { descriptors($_) } @workers), max(0, map { anonymous_kb($_) } @workers));
+  return (scalar @workers, max(0, map { descriptors($_) } @workers),
+          max(0, map { anonymous_kb($_) } @workers));
 }
 
 sub wait_until {
@@ -348,7 +352,9 @@ cmp_ok($verdicts{ok} // 0, '>', 20 * $seconds, 'many requests work');
 is_deeply([map { "$_->[2] $_->[4]" } grep { $_->[3] eq 'wrong' } @seen], [], 'never a wrong byte');
 cmp_ok($longest, '<', DEADLINE + CONNECT + READ, 'nobody waits without end');
 is(join("\n", @unexcused), '', 'nothing fails but by a kill')
-  or diag(join "\n", map { sprintf '%s %.3f to %.3f', $_->[0], $_->[1] - $peace_over, $_->[2] - $peace_over } @troubles);
+  or diag(join "\n", map {
+    sprintf '%s %.3f to %.3f', $_->[0], $_->[1] - $peace_over, $_->[2] - $peace_over
+  } @troubles);
 for my $kind ('rotation', 'kill of the resolver', 'kill of the origin', 'kill of a worker', 'reload') {
   cmp_ok($happened{$kind} // 0, '>', 0, "there was a $kind");
 }

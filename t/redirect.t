@@ -210,7 +210,8 @@ subtest 'the cache goes by the URL that was asked' => sub {
   is(scalar(my @r = $origin->requests), 0, 'the origin is not asked');
   redirect('/live/other.ts', '/cdn/gone.ts', 301, headers => ['Location: /cdn/gone.ts', 'Cache-Control: max-age=1000']);
   $origin->set('/live/other.m3u8', type => $type, body => "#EXTM3U\n#EXTINF:4,\nother.ts\n");
-  $origin->set('/cdn/gone.ts', status => 404, type => 'text/plain', body => 'no', headers => ['Cache-Control: max-age=1000']);
+  $origin->set('/cdn/gone.ts', status => 404,
+    type => 'text/plain', body => 'no', headers => ['Cache-Control: max-age=1000']);
   ($link) = $nginx->get(entry_uri(-path => '/kept', p => 'other.m3u8'))->{body} =~ m{^(/kept/media/\S+)}m;
   is($nginx->get($link // '/none')->{status}, 404, 'a redirect to nothing');
   $origin->file('/live/other.ts', $bytes, type => 'video/mp2t');

@@ -17,6 +17,7 @@ END
 hls_proxy_source strict { key p; entry /strict; resolver /_resolve; hosts 127.0.0.1; cooldown 0; }
 hls_proxy_source brief  { key p; entry /brief; resolver /_resolve; ttl 2s stale=1m; cooldown 0; deadline 2s; }
 hls_proxy_source early  { key p; entry /early; resolver /_resolve; ttl 5m; refresh_before 100s; cooldown 0; }
+hls_proxy_source brisk  { key p; entry /brisk; resolver /_resolve; ttl 5m; refresh_before 2s; cooldown 0; }
 hls_proxy_source keyed  { key a b p; entry /keyed; resolver /_resolve; cooldown 0; }
 hls_proxy_source gone   { key p; entry /gone; resolver /_nobody; cooldown 0; }
 log_format tries '\$uri|\$hls_proxy_provider|\$hls_proxy_attempt|\$hls_proxy_refreshed';
@@ -24,6 +25,7 @@ END2
 location = /strict { hls_proxy_entry strict; }
 location = /brief { hls_proxy_entry brief; }
 location = /early { hls_proxy_entry early; }
+location = /brisk { hls_proxy_entry brisk; }
 location = /keyed { hls_proxy_entry keyed; }
 location = /gone { hls_proxy_entry gone; }
 location = /_nobody { internal; proxy_pass http://127.0.0.1:1/; }
@@ -263,6 +265,38 @@ subtest 'a renewal that fails' => sub {
   do { is(status_of('unlucky', '/early'), 200, 'plays') && sleep 0.1 } until asked_resolver('unlucky') > 1 || time > $end;
   cmp_ok(asked_resolver('unlucky'), '>', 1, 'a renewal was tried');
   is(status_of('unlucky', '/early'), 200, 'plays on with what there is') for 1 .. 3;
+};
+
+subtest 'tokens that live for four seconds' => sub {
+  $origin->stream('brisk', files => $files, life => 4);
+  my $links = open_stream($nginx, 'brisk', $files, entry => entry_uri(-path => '/brisk', p => 'brisk'));
+  my ($end, $bad, $count) = (time + 7, 0, 0);
+  while (time < $end) {
+    my $name = 'lo/seg-' . ++$count % 2 . '.ts';
+    my $r = get_file($nginx, $links, $name);
+    ++$bad if $r->{status} != 200 || $r->{body} ne bytes_of("brisk/$name");
+    sleep 0.05;
+  }
+  is($bad, 0, "one playlist plays for seven seconds: $count segments");
+  my @resolves = $origin->resolves('brisk');
+  cmp_ok(scalar @resolves, '>=', 3, 'its stream was renewed');
+  cmp_ok(scalar @resolves, '<=', 8, 'not too often');
+  is_deeply([grep { $_ } map { $_->{arguments}{status} } @resolves], [], 'before it died, each time');
+  my @dead = grep { $_->{status} == 403 } $origin->asked(stream => 'brisk');
+  cmp_ok(scalar @dead, '<=', scalar @resolves, 'a dead URL is met once a generation at most');
+};
+
+subtest 'tokens that are bound to an address' => sub {
+  my $bound = start_relay($origin, resolver => 'proxy_bind 127.0.0.9;', source => 'cooldown 0;',
+    map { $_ => 'proxy_bind 127.0.0.9;' } qw(playlist media));
+  for my $rotate (['query'], ['query', 'dir', 'name']) {
+    my $name = 'bound' . @$rotate;
+    $origin->stream($name, files => $files, bound => 1, rotate => $rotate);
+    my $links = open_stream($bound, $name, $files);
+    plays($bound, $name, $files, $links, "@$rotate: plays", sort keys %$links);
+    $origin->rotate($name);
+    plays($bound, $name, $files, $links, 'and after a rotation', grep { !/index/ } sort keys %$links);
+  }
 };
 
 subtest 'provider' => sub {

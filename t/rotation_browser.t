@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 
-# hls.js in headless Chromium plays a live channel while the origin's URLs die five times: whoever watches sees
-# nothing of it. The steps are in t/players/live.js.
+# hls.js in headless Chromium plays a live channel while the origin's URLs die five times: whoever watches
+# sees nothing of it. The steps are in t/players/live.js.
 
 use strict;
 use warnings;
@@ -63,11 +63,12 @@ my @resolves = $origin->log(role => 'resolver');
 my @dead = $origin->log(role => 'origin', status => 403);
 my %alive;
 $alive{$_->{generation}}++ for $origin->log(role => 'origin', status => 200, kind => 'media');
-note sprintf '%d rotations, %d resolves, %d times 403', $origin->generation('channel'), scalar @resolves, scalar @dead;
+note sprintf '%d rotations, %d resolves, %d times 403', $origin->generation('channel'), scalar @resolves,
+  scalar @dead;
 is($origin->generation('channel'), ROTATIONS, 'rotations');
 is_deeply([map { $_->{generation} } @resolves], [0 .. ROTATIONS], 'each generation was resolved once');
 is_deeply([sort keys %alive], [0 .. ROTATIONS], 'segments came of each');
-# The playlist's reload or the next segment: whichever comes first finds out, and the other one may be under way.
+# The playlist's reload or the next segment: whichever comes first finds out; the other may be under way.
 cmp_ok(scalar @dead, '<=', 2 * ROTATIONS, 'few requests ran into a dead URL');
 
 finish();

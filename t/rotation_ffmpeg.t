@@ -1,7 +1,8 @@
 #!/usr/bin/env perl
 
 # ffmpeg plays films whose URLs die again and again while it plays: every few segments the origin answers all
-# URLs that it gave out before with 403. Through the relay, frames and times are those of a film that never moves.
+# URLs that it gave out before with 403. Through the relay, frames and times are those of a film that never
+# moves.
 
 use strict;
 use warnings;
@@ -35,8 +36,8 @@ my $logs = File::Temp->newdir;
 # frames: a line per decoded frame, with its times, size and MD5; log: what ffmpeg complained about.
 sub play {
   my ($url, %opt) = @_;
-  my @command = ('timeout', DEADLINE, 'ffmpeg', '-nostdin', '-v', 'warning', @{$opt{before} // []}, '-i', $url,
-                 @{$opt{after} // []}, '-f', 'framemd5', '-');
+  my @command = ('timeout', DEADLINE, 'ffmpeg', '-nostdin', '-v', 'warning',
+                 @{$opt{before} // []}, '-i', $url, @{$opt{after} // []}, '-f', 'framemd5', '-');
   my $pid = open(my $output, '-|') // die "fork: $!";
   if (!$pid) {
     open STDERR, '>', "$logs/log" or POSIX::_exit(127);
@@ -67,7 +68,8 @@ sub accounts {
   my @dead = $origin->log(role => 'origin', stream => $stream, status => 403);
   my %of;
   $of{$_->{generation}}++ for @resolves;
-  note sprintf '%s: %d rotations, %d resolves, %d times 403', $stream, $rotations, scalar @resolves, scalar @dead;
+  note sprintf '%s: %d rotations, %d resolves, %d times 403', $stream, $rotations, scalar @resolves,
+    scalar @dead;
   is_deeply([grep { $of{$_} > 1 } sort keys %of], [], 'no generation was resolved twice');
   is_deeply([grep { $_->{arguments} !~ /&attempt=2&status=403$/ } @resolves[1 .. $#resolves]], [],
             'after the first, resolves say what died');
@@ -91,8 +93,8 @@ for my $mode (sort keys %moving) {
     # Each generation but the last is seen to be alive, and so is every one that is resolved.
     cmp_ok($resolves, '>=', $rotations, 'a resolve for each');
     cmp_ok($resolves, '<=', $rotations + 1, 'and no more');
-    # ffmpeg has one request under way at a time. What it asks for when the URLs die is found dead, or the playlist
-    # where its successor is looked for, and then it. All others are known to be dead.
+    # ffmpeg has one request under way at a time. What it asks for when the URLs die is found dead, or the
+    # playlist where its successor is looked for, and then it. All others are known to be dead.
     cmp_ok($dead, '<=', 2 * $rotations, 'few URLs are found dead in each');
   };
 }

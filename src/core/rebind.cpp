@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "percent.h"
+
 namespace hls {
 
 namespace {
@@ -35,6 +37,37 @@ public:
 private:
   std::unordered_map<std::uint32_t, std::uint32_t> forward_, backward_;
 };
+
+// Arguments by which origins tell renditions, segments and keys apart that share a path. What else is in a
+// query rotates.
+bool selects(std::string_view name) {
+  static constexpr std::string_view kSelectors[] = {
+      "audio", "bitrate", "br", "bw", "ch", "channel", "chunk", "codec", "f", "file", "fmt", "format", "height",
+      "i", "id", "idx", "index", "itag", "kid", "keyid", "key_id", "l", "lang", "language", "level", "n", "no", "num",
+      "number", "part", "profile", "q", "quality", "rate", "rendition", "res", "resolution", "seg", "segment", "seq",
+      "sn", "stream", "sub", "subtitle", "track", "type", "v", "variant", "vid", "width"};
+  return std::any_of(std::begin(kSelectors), std::end(kSelectors), [&](std::string_view known) {
+    return known.size() == name.size() &&
+           std::equal(known.begin(), known.end(), name.begin(), [](char a, char b) { return a == (b | 0x20); });
+  });
+}
+
+std::string selection(std::string_view query) {
+  std::string text;
+  for (const QueryArgument &argument : split_query(query)) {
+    if (selects(argument.name)) text.append(argument.name).append("=").append(argument.value).append("&");
+  }
+  return text;
+}
+
+std::string_view query_of(std::string_view url) {
+  std::size_t question = url.find('?');
+  return question == url.npos ? std::string_view() : url.substr(question + 1);
+}
+
+bool selects_the_same(const DeadUrl &dead, std::string_view fresh_url) {
+  return selection(dead.query) == selection(query_of(fresh_url));
+}
 
 // Renditions.
 
@@ -112,7 +145,8 @@ Rebound accept(const Index &fresh, Rule rule, std::uint32_t address) {
 }
 
 // R1 and R5 in a multivariant playlist. `old`: null where it is not remembered.
-Rebound rebind_rendition(const UrlMark &mark, const Index *old, const Index &fresh) {
+// `dead`: the URL itself, or null where `mark` is that of its playlist.
+Rebound rebind_rendition(const UrlMark &mark, const DeadUrl *dead, const Index *old, const Index &fresh) {
   const std::vector<std::uint32_t> same_path = addresses_of_path(fresh, mark.path);
   const std::uint32_t path = same_path.size() == 1 ? same_path[0] : kNone;
   const std::uint32_t known = old ? old->find_address(mark) : kNone;
@@ -130,7 +164,8 @@ Rebound rebind_rendition(const UrlMark &mark, const Index *old, const Index &fre
   }
   if (rows == 0) {
     if (same_path.size() > 1) return refused(Refusal::ambiguous);
-    return path == kNone ? refused(Refusal::not_remembered) : accept(fresh, Rule::same_path, path);
+    bool same = path != kNone && (!dead || selects_the_same(*dead, fresh.addresses[path].text));
+    return same ? accept(fresh, Rule::same_path, path) : refused(Refusal::not_remembered);
   }
   if (path == address) return accept(fresh, Rule::same_path, path);
   bool among = std::find(same_path.begin(), same_path.end(), address) != same_path.end();
@@ -198,11 +233,14 @@ Rebound rebind_playlist(const DeadUrl &dead, const OldGeneration *old, const Fre
   bool in_table = fresh.playlist && !addresses_of_path(*fresh.playlist, dead.mark.path).empty();
   if (is_entry && in_table) return refused(Refusal::ambiguous);
   bool remembered = old && old->playlist && old->playlist->find_address(dead.mark) != kNone;
+  if (is_entry && !remembered && !selects_the_same(dead, fresh.entry->text())) {
+    return refused(Refusal::not_remembered);
+  }
   if (is_entry) {
     return remembered ? refused(Refusal::moved) : fresh_entry(fresh, Rule::same_path);
   }
   if (!is_multivariant(fresh.playlist)) return refused(Refusal::other_structure);
-  return rebind_rendition(dead.mark, old ? old->playlist : nullptr, *fresh.playlist);
+  return rebind_rendition(dead.mark, &dead, old ? old->playlist : nullptr, *fresh.playlist);
 }
 
 FreshParent find_fresh_parent(const DeadUrl &dead, const OldGeneration *old, const FreshGeneration &fresh) {
@@ -218,7 +256,7 @@ FreshParent find_fresh_parent(const DeadUrl &dead, const OldGeneration *old, con
   if (!is_multivariant(fresh.playlist) || is_media(table)) {
     return {refused(Refusal::other_structure), nullptr};
   }
-  if (parent) return {rebind_rendition(parent->asked.mark, table, *fresh.playlist), parent};
+  if (parent) return {rebind_rendition(parent->asked.mark, nullptr, table, *fresh.playlist), parent};
   if (!dead.at) return {refused(Refusal::not_remembered), nullptr};
 
   std::uint32_t address = kNone;
@@ -371,6 +409,7 @@ Rebound MediaRebinder::by_path_alone(const DeadUrl &dead) const {
   if (same_path.empty()) return refused(Refusal::not_remembered);
   if (same_path.size() > 1) return refused(Refusal::ambiguous);
   const std::uint32_t path = same_path[0];
+  if (!selects_the_same(dead, fresh_.addresses[path].text)) return refused(Refusal::not_remembered);
   if (!dead.at) return fresh_.ended ? accept(Rule::same_path, path) : refused(Refusal::not_remembered);
 
   const Position &at = *dead.at;

@@ -1,7 +1,8 @@
 // Rebinding: the URL that takes the place of one that died, in the playlists of a fresh generation.
 //
 //   R0  A generation of another provider: only entries switch, its segmentation is another.
-//   R1  The URL of the same path (host and query aside), if there is exactly one.
+//   R1  The URL of the same path (host and query aside), if there is exactly one. Where nothing but the path is
+//       known, arguments that commonly select what is shown (lang, quality …) must not differ.
 //   R2  Otherwise the same file name, unique, at the same media sequence number with the same duration; VOD
 //       also the fingerprint of the whole playlist; live also discontinuity sequence, and
 //       PROGRAM-DATE-TIME where there is one.
@@ -78,10 +79,11 @@ struct Rebound {
 /// What a link that died says.
 struct DeadUrl {
   DeadUrl(const Url &url, std::optional<Position> at)
-      : mark(mark_of(url)), name(url.name()), at(at) {}
+      : mark(mark_of(url)), name(url.name()), query(url.query()), at(at) {}
 
   UrlMark mark;
   std::string name;
+  std::string query;
   std::optional<Position> at;   // as in the link: none for playlists, keys, init sections, byte ranges
 };
 

@@ -65,6 +65,7 @@ struct Source {
   std::uint64_t ttl = 300, stale = 0;   // seconds
   ngx_msec_t cooldown = 10 * 1000, deadline = 45 * 1000;
   std::uint64_t refresh_before = 0;     // seconds
+  ngx_uint_t max_resolves = 64;         // at once, in one worker
   RefreshOn refresh_on;
   std::vector<std::pair<std::string, hls::UrlTemplate>> headers;
   hls::HostPatterns hosts;

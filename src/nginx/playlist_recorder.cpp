@@ -10,7 +10,8 @@ PlaylistRecorder::PlaylistRecorder(Zone &zone, const RequestContext &ctx, std::u
       indexer_(ctx.url, ctx.target, ctx.link.variables) {}
 
 std::unique_ptr<PlaylistRecorder> PlaylistRecorder::create(ngx_http_request_t *r, const RequestContext &ctx) {
-  if (ctx.source->resolver.empty() || !ctx.generation) return nullptr;
+  // Who filled the cache has recorded it, as what it was then.
+  if (ctx.source->resolver.empty() || !ctx.generation || r->cached) return nullptr;
   Zone &zone = *main_conf(r).zone;
   std::uint64_t number = ctx.generation->number;
   bool newest = ctx.rebound || ctx.url.text() == ctx.generation->answer.url.text();

@@ -13,6 +13,10 @@ namespace {
 
 constexpr unsigned kMaxLeads = 4;
 
+// Of this worker: resolves that run, and whether somebody waits for one of them to end, to start another.
+unsigned running = 0;
+bool queued = false;
+
 // key, attempt, status: all that a resolver gets to know.
 std::string resolver_arguments(const Source &source, const hls::StreamKey &key, ngx_uint_t status) {
   std::string args;
@@ -75,7 +79,9 @@ void finish(const Resolve &resolve, const InternalResponse &response) {
                   resolve.name.c_str(), took, static_cast<uint64_t>(generation.number),
                   answer.provider.empty() ? "" : " of ", answer.provider.c_str());
   }
-  Wait::wake(resolve.stream);
+  --running;
+  Wait::wake(queued ? std::string_view() : resolve.stream);
+  queued = false;
 }
 
 bool start(ngx_http_request_t *r, Resolve resolve, const hls::StreamKey &key, ngx_uint_t status) {
@@ -84,8 +90,10 @@ bool start(ngx_http_request_t *r, Resolve resolve, const hls::StreamKey &key, ng
   count(resolve.zone->counters().resolves);
   const Source &source = *resolve.source;
   std::string args = resolver_arguments(source, key, status);
-  return request->get(source.resolver, args, hls::kMaxAnswer, source.deadline,
-                      [resolve = std::move(resolve)](InternalResponse &&response) { finish(resolve, response); });
+  bool started = request->get(source.resolver, args, hls::kMaxAnswer, source.deadline,
+                              [resolve](InternalResponse &&response) { finish(resolve, response); });
+  if (started) ++running;
+  return started;
 }
 
 bool lead(ngx_http_request_t *r, const Source &source, const hls::Link &link, std::uint64_t dead, ngx_uint_t status) {
@@ -115,6 +123,7 @@ Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link 
   need.newer_than = newer_than;
   need.ttl = source.ttl;
   if (wait) need.since = wait->since();
+  need.may_lead = running < source.max_resolves;
   need.deadline = source.deadline + 1000;   // the resolver's own is over before
   Zone::Claimed claimed = zone.claim(link.stream_text, need);
   switch (claimed.claim) {
@@ -128,6 +137,7 @@ Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link 
       }
       return {Resolution::State::waiting, {}, 0};
     case Zone::Claim::wait:
+      if (!need.may_lead) queued = true;
       if (!wait) count(zone.counters().waits);
       return {Resolution::State::waiting, {}, 0};
     case Zone::Claim::failed:
@@ -145,6 +155,7 @@ void renew_if_due(ngx_http_request_t *r, const Source &source, const hls::Link &
   Zone::Need need;
   need.deadline = source.deadline + 1000;
   need.renew = true;
+  need.may_lead = running < source.max_resolves;
   if (main_conf(r).zone->claim(link.stream_text, need).claim == Zone::Claim::lead) lead(r, source, link, 0, 0);
 }
 

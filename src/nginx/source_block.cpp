@@ -192,6 +192,16 @@ char *set_refresh_on(ngx_conf_t *cf, Source &source, const Words &words) {
   return NGX_CONF_OK;
 }
 
+char *set_max_resolves(ngx_conf_t *cf, Source &source, const Words &words) {
+  unsigned n = 0;
+  auto [end, code] = std::from_chars(words[1].data(), words[1].data() + words[1].size(), n);
+  if (code != std::errc() || end != words[1].data() + words[1].size() || n < 1 || n > 10000) {
+    return error(cf, "max_resolves " + quoted(words[1]) + " must be a number from 1 to 10000, as in \"max_resolves 64\"");
+  }
+  source.max_resolves = n;
+  return NGX_CONF_OK;
+}
+
 char *set_header(ngx_conf_t *cf, Source &source, const Words &words) {
   static constexpr const char *kOurs[] = {"host", "connection", "content-length", "transfer-encoding", "range",
                                           "if-range", "te", "upgrade", "expect", "keep-alive"};
@@ -249,6 +259,7 @@ constexpr SourceDirective kDirectives[] = {
     {"refresh_on", 1, 64, set_refresh_on, false, true},
     {"cooldown", 1, 1, set_time<&Source::cooldown, Unit::milliseconds, 0>, false, true},
     {"deadline", 1, 1, set_time<&Source::deadline, Unit::milliseconds, 1>, false, true},
+    {"max_resolves", 1, 1, set_max_resolves, false, true},
     {"header", 2, 2, set_header, true},
     {"hosts", 1, 64, set_hosts, true},
     {"volatile", 1, 64, set_volatile, true},

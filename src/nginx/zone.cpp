@@ -103,6 +103,10 @@ bool Zone::complete(std::string_view text, std::uint64_t number, bool copied, Bu
   return false;
 }
 
+Zone::Claim Zone::without_place(const Need &need) {
+  return need.may_lead ? Claim::lead : need.renew ? Claim::failed : Claim::wait;
+}
+
 Zone::Claimed Zone::claim(std::string_view text, const Need &need) {
   Buffer buffer;
   for (;;) {
@@ -113,7 +117,7 @@ Zone::Claimed Zone::claim(std::string_view text, const Need &need) {
       Stream *stream = zone.find(text);
       Generation *newest = stream ? stream->generations.front() : nullptr;
       if (newest) claimed.current = newest->number;
-      claimed.claim = stream ? stream->decide(need) : Claim::lead;
+      claimed.claim = stream ? stream->decide(need) : without_place(need);
       if (claimed.claim == Claim::ready) copied = buffer.put(newest->bytes(), newest->size);
       if (claimed.claim == Claim::failed && !need.renew) claimed.failure = stream->failure;
       if (claimed.claim == Claim::lead && (stream || (stream = zone.find_or_add(text)))) {

@@ -66,6 +66,7 @@ public:
     ngx_msec_t deadline = 0;        // how long the place is kept, if it becomes ours
     std::optional<ngx_msec_t> since;   // who waits, and since when: what has come since, answer or failure, was
                                        // waited for
+    bool may_lead = true;           // false: `wait` in place of `lead`
     bool renew = false;             // in the background: lead if nobody does, whatever is there; never `wait`
                                     // or `failed` for a reason that matters
   };
@@ -136,6 +137,8 @@ public:
   size_t streams();
 
 private:
+  static Claim without_place(const Need &need);   // nobody resolves the stream
+
   // zone_memory.h
   struct Shared;
   struct Stream;

@@ -153,7 +153,7 @@ struct Zone::Stream {
     if (need.since && failure && !is_after(*need.since, failed_at)) return Claim::failed;
     bool forced = need.newer_than != 0 || need.renew;
     if (cooling() == Cooldown::failed || (cooling() == Cooldown::forced && forced)) return Claim::failed;
-    return Claim::lead;
+    return without_place(need);
   }
 
   Cooldown cooling() const {

@@ -15,8 +15,8 @@ use constant { SECONDS => 60, SEGMENTS => 30, RATE => 25 };
 my @common = (qw(ffmpeg -nostdin -v error -y -fflags +bitexact -f lavfi -i),
               'testsrc2=size=160x90:rate=' . RATE . ':duration=' . SECONDS, qw(-f lavfi -i),
               'sine=frequency=440:beep_factor=2:sample_rate=44100:duration=' . (SECONDS - 1) . '.95');
-my @video = qw(-c:v libx264 -preset ultrafast -profile:v baseline -pix_fmt yuv420p -threads 1 -g 50 -keyint_min 50
-               -sc_threshold 0 -flags:v +bitexact);
+my @video = qw(-c:v libx264 -preset ultrafast -profile:v baseline -pix_fmt yuv420p -threads 1 -g 50
+               -keyint_min 50 -sc_threshold 0 -flags:v +bitexact);
 my @audio = qw(-c:a aac -b:a 32k -ac 1 -flags:a +bitexact);
 my @hls = qw(-muxdelay 0 -muxpreload 0 -f hls -hls_time 2 -hls_list_size 0 -hls_playlist_type vod);
 
@@ -38,7 +38,8 @@ sub make_film {
   my %files = map { my ($name) = m{^\Q$dir\E/(.*)}; ($name => read_file($_)) } glob "$dir/*/*";
   my %bandwidth = (ts => 400_000, fmp4 => 380_000, aes => 420_000);
   $files{'master.m3u8'} = join '', "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n",
-    '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="aac",NAME="Tone",DEFAULT=YES,AUTOSELECT=YES,URI="audio/index.m3u8"', "\n",
+    '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="aac",NAME="Tone",DEFAULT=YES,AUTOSELECT=YES,',
+    qq{URI="audio/index.m3u8"\n},
     map { "#EXT-X-STREAM-INF:BANDWIDTH=$bandwidth{$_},CODECS=\"avc1.42c00b,mp4a.40.2\",RESOLUTION=160x90,"
           . "FRAME-RATE=25.000,AUDIO=\"aac\"\n$_/index.m3u8\n" } qw(ts fmp4 aes);
   return \%files;
@@ -54,7 +55,8 @@ sub make_channel {
   my %segments = map { my ($name) = m{^\Q$dir\E/(.*)}; ($name => read_file($_)) } glob "$dir/*/*.ts";
   my $master = join '', "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-INDEPENDENT-SEGMENTS\n",
     map { "#EXT-X-STREAM-INF:BANDWIDTH=$_->[1],CODECS=\"avc1.42c00c,mp4a.40.2\",RESOLUTION=$_->[2],"
-          . "FRAME-RATE=25.000\n$_->[0]/index.m3u8\n" } ['low', 450_000, '160x90'], ['mid', 900_000, '320x180'];
+          . "FRAME-RATE=25.000\n$_->[0]/index.m3u8\n" }
+    ['low', 450_000, '160x90'], ['mid', 900_000, '320x180'];
   return (files => { 'master.m3u8' => $master },
           live => { renditions => [qw(low mid)], segment => sub { $segments{"$_[0]/seg$_[1].ts"} } });
 }

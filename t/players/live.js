@@ -1,5 +1,5 @@
-// Plays a live stream with hls.js in headless Chromium for t/rotation_browser.t, which gives what to play as JSON
-// in the first argument: { chromium, page, entry, seconds, rotations, target }. Prints a JSON line
+// Plays a live stream with hls.js in headless Chromium for t/rotation_browser.t, which gives what to play as
+// JSON in the first argument: { chromium, page, entry, seconds, rotations, target }. Prints a JSON line
 // { "rotate": true } whenever the origin's URLs are to die, { "ok", "name", "detail" } for each check, and
 // { "note" } for what is worth knowing.
 
@@ -61,7 +61,8 @@ function longest(samples) {
 
 async function play(page) {
   await page.evaluate(url => playWithHlsJs(url), wanted.entry);
-  const playing = await page.waitForFunction(() => state().time > 0 && state().frames > 10 && !video.paused, null,
+  const playing = await page.waitForFunction(
+    () => state().time > 0 && state().frames > 10 && !video.paused, null,
     { timeout: DEADLINE, polling: 40 }).catch(() => null);
   check('plays', playing, JSON.stringify(await page.evaluate(() => [state(), seen])));
   if (!playing) return;
@@ -81,7 +82,8 @@ function judge(samples, waits) {
   const [first, last] = [samples[0], samples[samples.length - 1]];
   const [passed, film] = [(last[0] - first[0]) / 1000, last[1] - first[1]];
   const latency = Math.max(...samples.map(sample => sample[2]));
-  say({ note: `${film.toFixed(1)} s of film in ${passed.toFixed(1)} s, longest stop ${Math.round(stall)} ms ` +
+  say({ note: `${film.toFixed(1)} s of film in ${passed.toFixed(1)} s, ` +
+    `longest stop ${Math.round(stall)} ms ` +
     `(the page itself: ${Math.round(gap)} ms), ${waits.length} times "waiting", ` +
     `latency ${first[2].toFixed(1)} s, at last ${last[2].toFixed(1)} s, at most ${latency.toFixed(1)} s, ` +
     `${last[3] - first[3]} frames` });

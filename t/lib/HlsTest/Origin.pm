@@ -254,7 +254,8 @@ sub answer {
   my ($path, $query) = split /\?/, $target, 2;
   my $request = { head => $head, line => $line, method => $method, target => $target, path => $path,
                   query => $query, host => $headers{host} // '', headers => \%headers,
-                  address => $connection->{socket}->sockhost, peer => $connection->{socket}->peerport };
+                  address => $connection->{socket}->sockhost, from => $connection->{socket}->peerhost,
+                  peer => $connection->{socket}->peerport };
   push @{$self->{requests}}, $request;
   my $route = $self->find_route($request);
   if ($route->{sequence}) {

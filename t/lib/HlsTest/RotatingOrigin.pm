@@ -23,6 +23,8 @@ package HlsTest::RotatingOrigin;
 #   need        { header => value } that each request has to carry, else 401; "{g}" is its generation
 #   answer      of the resolver: form (json, text), headers, expires, provider, pad (bytes of other members), url,
 #               or members of a route; headers and url may hold "{g}"
+#   life        seconds that a URL is good for, from its resolve on, of which each begins a generation; the answer says so
+#   bound       URLs are good only from the address that the resolver was asked from
 #   advance     a resolve that says a status begins the next generation
 #
 # The origin is at 127.0.0.1 and 127.0.0.2, the resolver at 127.0.0.3, all on one port.
@@ -322,7 +324,9 @@ sub find_route {
   return $self->SUPER::find_route($request) unless $found;
   my ($stream, $g, $file) = @$found;
   my $state = $self->{streams}{$stream};
-  my $dead = $g < ($state->{alive_from} // $state->{generation} // 0);
+  my $dead = $g < ($state->{alive_from} // ($state->{life} ? 0 : $state->{generation}) // 0) ||
+    ($state->{life} && time > ($state->{born}{$g} // 0) + $state->{life}) ||
+    ($state->{bound} && $request->{from} ne ($state->{bound_to}{$g} // ''));
   my $route = $dead ? { status => 403, reason => 'Forbidden', type => 'text/plain', body => "dead\n",
                         %{$state->{dead} // {}} }
                     : $self->file_route($state, $request, $stream, $g, $file);
@@ -368,8 +372,15 @@ sub resolve {
     ++$state->{generation};
     delete $self->{map};
   }
+  if ($state->{life} && $state->{born}) {
+    ++$state->{generation};
+    delete $self->{map};
+  }
   my $g = $state->{generation} // 0;
+  $state->{born}{$g} = int time;
+  $state->{bound_to}{$g} = $request->{from};
   my %answer = %{$state->{answer} // {}};
+  $answer{expires} //= $state->{born}{$g} + $state->{life} if $state->{life};
   my $url = expand($answer{url} // 'http://' . host_of($state, $g) . ':' . $self->port_of_listeners .
                    target_of($state, $stream, $g, $state->{entry} // 'master.m3u8'), $g);
   return { %answer, type => $answer{type} // 'text/plain', body => "$url\nmore\n" }

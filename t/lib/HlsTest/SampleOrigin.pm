@@ -9,17 +9,18 @@ package HlsTest::SampleOrigin;
 #   my @asked = $origin->log(role => 'origin', status => 403);
 #
 # Two processes at ports of their own, so that each can be killed and started again: what they share is a
-# directory, where the size of a file is the number of a generation, and where each request adds a line to a log.
+# directory, where the size of a file is the number of a generation, and where each request adds a line to a
+# log.
 #
 # A stream
 #   files     { path => text of a playlist with plain relative URIs, or bytes }
-#   live      { renditions => [name], segment => sub ($rendition, $number) { bytes }, target, window }: a sliding
-#             window <rendition>/index.m3u8 of segments seg<number>.ts
+#   live      { renditions => [name], segment => sub ($rendition, $number) { bytes }, target, window }: a
+#             sliding window <rendition>/index.m3u8 of segments seg<number>.ts
 #   entry     what the resolver names: "master.m3u8"
 #   mode      what differs between generations: query, host (and the query), path, or all of them by turns
 #   every     rotates by itself after so many segments of one generation
-# A token names its generation, when it expires, and the address of who resolved, which must also be the address
-# of who uses it.
+# A token names its generation, when it expires, and the address of who resolved, which must also be the
+# address of who uses it.
 
 use strict;
 use warnings;
@@ -29,6 +30,7 @@ use File::Temp ();
 use IO::Select;
 use IO::Socket::INET;
 use JSON::PP ();
+use List::Util qw(max);
 use POSIX qw(WNOHANG);
 use Time::HiRes qw(sleep time);
 
@@ -39,8 +41,8 @@ use constant SECRET => 'the secret of the origin of the tests';
 
 my @started;
 
-# Options: streams; life (seconds that a token is good for); delay (seconds that a resolve takes); max_age (seconds
-# that media may be cached).
+# Options: streams; life (seconds that a token is good for); delay (seconds that a resolve takes); max_age
+# (seconds that media may be cached).
 sub start {
   my ($class, %opt) = @_;
   my $self = bless { life => 3600, delay => 0, max_age => 3600, began => time, %opt, parent => $$, pid => {},
@@ -103,8 +105,8 @@ sub url {
 
 sub live_lead {
   my ($self) = @_;
-  my ($lead) = sort { $b <=> $a } map { window($_->{live}) } grep { $_->{live} } values %{$self->{streams}}, {};
-  return $lead // 0;
+  my @live = grep { $_ } map { $_->{live} } values %{$self->{streams}};
+  return max(0, map { window($_) } @live);
 }
 
 sub window { my ($live) = @_; return ($live->{window} // 6) * ($live->{target} // 2) }
@@ -121,7 +123,8 @@ sub live_playlist {
   my ($self, $stream, $first) = @_;
   my $live = $self->{streams}{$stream}{live};
   my $target = $live->{target} // 2;
-  my @lines = ('#EXTM3U', '#EXT-X-VERSION:3', "#EXT-X-TARGETDURATION:$target", "#EXT-X-MEDIA-SEQUENCE:$first");
+  my @lines = ('#EXTM3U', '#EXT-X-VERSION:3', "#EXT-X-TARGETDURATION:$target",
+               "#EXT-X-MEDIA-SEQUENCE:$first");
   for my $n ($first .. $first + ($live->{window} // 6) - 1) {
     push @lines, '#EXT-X-PROGRAM-DATE-TIME:' . date($self->{began} + $n * $target),
       sprintf('#EXTINF:%.3f,', $target), "seg$n.ts";
@@ -184,8 +187,8 @@ sub start_role {
 sub listen_at {
   my ($address, $port) = @_;
   for (1 .. 200) {
-    my $socket = IO::Socket::INET->new(LocalAddr => $address, LocalPort => $port, Proto => 'tcp', Listen => 256,
-                                       ReuseAddr => 1);
+    my $socket = IO::Socket::INET->new(LocalAddr => $address, LocalPort => $port, Proto => 'tcp',
+                                       Listen => 256, ReuseAddr => 1);
     return $socket if $socket;
     sleep 0.02;
   }
@@ -284,7 +287,8 @@ sub answer {
   my ($method, $target) = split / /, $line;
   my %headers = map { my ($n, $v) = split /:\s*/, $_, 2; (lc $n => $v // '') } @lines;
   my %asked = (target => $target, host => $headers{host} // '', peer => $connection->{socket}->peerhost);
-  my ($status, $type, $body, %log) = $self->{role} eq 'origin' ? $self->serve(%asked) : $self->resolve(%asked);
+  my ($status, $type, $body, %log) =
+    $self->{role} eq 'origin' ? $self->serve(%asked) : $self->resolve(%asked);
   my @more = ('Cache-Control: max-age=' . ($type eq $types{m3u8} ? 1 : $self->{site}{max_age}));
   @more = ('Cache-Control: no-store') if $status != 200;
   if ($status == 200 && ($headers{range} // '') =~ /^bytes=(\d+)-(\d*)$/ && $1 < length $body) {
@@ -295,7 +299,8 @@ sub answer {
   }
   $connection->{close} = 1 if lc($headers{connection} // '') eq 'close' || $line !~ m{HTTP/1\.1$};
   $connection->{out} .= join "\r\n", "HTTP/1.1 $status Whatever", "Content-Type: $type",
-    'Content-Length: ' . length $body, @more, 'Connection: ' . ($connection->{close} ? 'close' : 'keep-alive'), '', '';
+    'Content-Length: ' . length $body, @more,
+    'Connection: ' . ($connection->{close} ? 'close' : 'keep-alive'), '', '';
   $connection->{out} .= $body unless $method eq 'HEAD';
   $self->{site}->append('log', join("\t", sprintf('%.4f', time), $self->{role}, map({ $_ // '' }
     @log{qw(stream generation kind file)}), $status, $log{arguments} // '') . "\n");
@@ -318,27 +323,29 @@ sub serve {
   my ($self, %asked) = @_;
   my $site = $self->{site};
   my @refusal = (403, 'text/plain', "the token is not good\n");
-  my ($host, $place, $stream, $file, $query) = ($asked{host}, $asked{target} =~ m{^/([^/]+)/(\w+)/([^?]+)\??(.*)$})
+  my ($place, $stream, $file, $query) = $asked{target} =~ m{^/([^/]+)/(\w+)/([^?]+)\??(.*)$}
     or return @refusal;
   my $in_path = $place ne 'media';
   my ($expires, $token) = $in_path ? split /-/, $place, 2 : $query =~ /^e=(\d+)&t=([\w.-]+)$/;
   my ($generation, $address) = split /-/, $token // '';
   my ($extension) = $file =~ /\.(\w+)$/;
-  my %log = (stream => $stream, generation => $generation, file => $file, kind => $kinds{$extension // ''} // 'media');
+  my %log = (stream => $stream, generation => $generation, file => $file,
+             kind => $kinds{$extension // ''} // 'media');
   return (@refusal, %log) unless $site->{streams}{$stream} && defined $address
-    && $generation =~ /^\d+$/ && $generation == $site->generation($stream) && $expires > time && $address eq $asked{peer}
+    && $generation =~ /^\d+$/ && $generation == $site->generation($stream)
+    && $expires > time && $address eq $asked{peer}
     && $token eq HlsTest::SampleOrigin::token($stream, $generation, $expires, $address);
   my ($right_host, $right_place) = $site->place($stream, $generation);
-  return (@refusal, %log) unless $host =~ /^\Q$right_host\E:\d+$/ && !$in_path == !$right_place;
+  return (@refusal, %log) unless $asked{host} =~ /^\Q$right_host\E:\d+$/ && !$in_path == !$right_place;
   my $body = $site->content($stream, $file) // return (404, 'text/plain', "no such file\n", %log);
-  $body = with_tokens($body, $file, "http://$host/$place/$stream", $query) if $log{kind} eq 'playlist';
+  $body = with_tokens($body, "http://$asked{host}/$place/$stream", $query) if $log{kind} eq 'playlist';
   $self->count_segment($stream, $generation) if $log{kind} eq 'media';
   return (200, $types{$extension} // 'application/octet-stream', $body, %log);
 }
 
 # Multivariant playlists lead to absolute URLs, media playlists to relative ones.
 sub with_tokens {
-  my ($text, $file, $base, $query) = @_;
+  my ($text, $base, $query) = @_;
   my $prefix = $text =~ /#EXT-X-STREAM-INF/ ? "$base/" : '';
   my $suffix = length $query ? "?$query" : '';
   $text =~ s/^([^#\r\n].*)$/$prefix$1$suffix/mg;
