@@ -13,7 +13,8 @@ my $resolver = $origin->resolver_url;
 my $type = 'application/vnd.apple.mpegurl';
 my $cache = 'proxy_cache hls; proxy_cache_key $hls_proxy_cache_key; proxy_cache_valid 200 1h; add_header X-Cache $upstream_cache_status always;';
 my $params = HlsTest::Nginx->params_file;
-my $nginx = start_relay($origin, source => 'header Cookie sid=7; header Authorization "Bearer 8"; header X-Any 9;',
+my $nginx = start_relay($origin,
+  source => 'header Cookie sid=7; header Authorization "Bearer 8"; header X-Any 9;',
   http => <<"END", server => <<"END2");
 hls_proxy_zone streams:1m;
 proxy_cache_path %PREFIX%/temp/cache keys_zone=hls:1m use_temp_path=off;
@@ -30,11 +31,13 @@ location = /_resolve { internal; proxy_pass $resolver; }
 access_log logs/tries.log tries;
 END2
 my $bytes = media_bytes(1000);
-$origin->set('/live/index.m3u8', type => $type, body => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nmoved.m3u8\n");
+$origin->set('/live/index.m3u8', type => $type,
+  body => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nmoved.m3u8\n");
 $origin->set('/live/media.m3u8', type => $type,
   body => "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"moved.key\"\n#EXT-X-MAP:URI=\"moved.mp4\"\n#EXTINF:4,\nmoved.ts\n");
 $origin->file($_, $bytes, type => 'video/mp2t') for '/cdn/a.ts', '/live/a.ts', '/cdn/deep/b.ts';
-$origin->set($_, type => $type, body => "#EXTM3U\n#EXTINF:4,\ndeep/b.ts\n") for '/cdn/final.m3u8', '/live/final.m3u8';
+$origin->set($_, type => $type, body => "#EXTM3U\n#EXTINF:4,\ndeep/b.ts\n") for '/cdn/final.m3u8',
+  '/live/final.m3u8';
 
 sub redirect {
   my ($path, $location, $status, %route) = @_;
@@ -49,7 +52,8 @@ my $playlist = first_link($nginx, entry_uri(p => 'index.m3u8'));
 
 subtest 'of a segment' => sub {
   my ($here, $there) = ("127.0.0.1:$port", "127.0.0.2:$port");
-  for my $case ([301, "http://$here/cdn/a.ts?t=1", "$here/cdn/a.ts?t=1"], [302, '/cdn/a.ts', "$here/cdn/a.ts"],
+  for my $case ([301, "http://$here/cdn/a.ts?t=1", "$here/cdn/a.ts?t=1"], [302, '/cdn/a.ts',
+    "$here/cdn/a.ts"],
                 [303, 'a.ts', "$here/live/a.ts"], [307, "//$there/cdn/a.ts", "$there/cdn/a.ts"],
                 [308, "HTTP://$there/cdn/../cdn/a.ts#x", "$there/cdn/a.ts"]) {
     my ($status, $location, $target) = @$case;
@@ -102,7 +106,8 @@ subtest 'of a playlist' => sub {
       my ($segment) = find_links($nginx->get($uri)->{body});
       $origin->clear;
       same_bytes($nginx->get($segment // '/none')->{body}, $bytes, 'its segment');
-      is_deeply([targets()], ["$host/cdn/deep/b.ts"], 'whose reference is relative to where the redirect led');
+      is_deeply([targets()], ["$host/cdn/deep/b.ts"],
+        'whose reference is relative to where the redirect led');
     }
   }
 };
@@ -150,7 +155,8 @@ subtest 'where it leads may refuse' => sub {
 
 subtest 'where it must not lead' => sub {
   my ($picky) = (find_links($nginx->get(entry_uri(-path => '/picky', p => 'media.m3u8'))->{body}))[2];
-  for my $location ("http://127.0.0.2:$port/cdn/a.ts", "//127.0.0.2:$port/cdn/a.ts", "http://127.0.0.1\@127.0.0.2:$port/cdn/a.ts") {
+  for my $location ("http://127.0.0.2:$port/cdn/a.ts", "//127.0.0.2:$port/cdn/a.ts",
+    "http://127.0.0.1\@127.0.0.2:$port/cdn/a.ts") {
     redirect('/live/moved.ts', $location);
     $origin->clear;
     my $r = $nginx->get($picky);
@@ -163,7 +169,8 @@ subtest 'where it must not lead' => sub {
   redirect('/live/moved.ts', '/live/second.ts');
   redirect('/live/second.ts', "http://127.0.0.2:$port/cdn/a.ts");
   is($nginx->get($picky)->{status}, 502, 'each hop is checked');
-  for my $location ('javascript:alert(1)', 'data:text/html,x', 'file:///etc/passwd', 'ftp://127.0.0.1/', '', 'http://',
+  for my $location ('javascript:alert(1)', 'data:text/html,x', 'file:///etc/passwd', 'ftp://127.0.0.1/', '',
+    'http://',
                     'http://a b/', 'http://127.0.0.1:99999/', undef, 'http://127.0.0.1/' . 'x' x 9000) {
     redirect('/live/moved.ts', $location);
     my $r = $nginx->get($media);
@@ -191,7 +198,8 @@ subtest 'Cookie and Authorization stay with the host that they are for' => sub {
   redirect('/live/moved.ts', '/cdn/a.ts');
   $origin->clear;
   $nginx->get($media);
-  is_deeply([map { $_->{headers}{authorization} } $origin->requests], [('Bearer 8') x 2], 'both on the same host');
+  is_deeply([map { $_->{headers}{authorization} } $origin->requests], [('Bearer 8') x 2],
+    'both on the same host');
 };
 
 subtest 'the cache goes by the URL that was asked' => sub {
@@ -208,7 +216,8 @@ subtest 'the cache goes by the URL that was asked' => sub {
   $r = $nginx->get($link // '/none', headers => ['Range: bytes=100-109']);
   same_bytes($r->{body}, substr($bytes, 100, 10), 'a range of it');
   is(scalar(my @r = $origin->requests), 0, 'the origin is not asked');
-  redirect('/live/other.ts', '/cdn/gone.ts', 301, headers => ['Location: /cdn/gone.ts', 'Cache-Control: max-age=1000']);
+  redirect('/live/other.ts', '/cdn/gone.ts', 301, headers => ['Location: /cdn/gone.ts',
+    'Cache-Control: max-age=1000']);
   $origin->set('/live/other.m3u8', type => $type, body => "#EXTM3U\n#EXTINF:4,\nother.ts\n");
   $origin->set('/cdn/gone.ts', status => 404,
     type => 'text/plain', body => 'no', headers => ['Cache-Control: max-age=1000']);
@@ -220,9 +229,11 @@ subtest 'the cache goes by the URL that was asked' => sub {
 
 subtest 'a redirect to what is dead' => sub {
   my $files = media_playlist(name => 'lo', count => 3);
-  $files->{'lo/seg-1.ts'} = { route => { status => 302, type => 'text/html', headers => ['Location: /token/1.ts'], body => 'x' } };
+  $files->{'lo/seg-1.ts'} = { route => { status => 302, type => 'text/html',
+    headers => ['Location: /token/1.ts'], body => 'x' } };
   my %state = (entry => 'lo/index.m3u8', files => $files,
-    versions => { 1 => { 'lo/seg-1.ts' => { route => { status => 302, type => 'text/html', headers => ['Location: /token/2.ts'], body => 'x' } } } });
+    versions => { 1 => { 'lo/seg-1.ts' => { route => { status => 302, type => 'text/html',
+      headers => ['Location: /token/2.ts'], body => 'x' } } } });
   $origin->stream('led', %state);
   my $entry = entry_uri(-path => '/moving', p => 'led');
   $origin->file('/token/1.ts', $bytes, type => 'video/mp2t');
@@ -255,9 +266,12 @@ subtest 'a connection is kept' => sub {
   redirect('/live/moved.ts', '/cdn/a.ts');
   my $socket = HlsTest::Client::connect_to($nginx->{port});
   for my $n (1 .. 3) {
-    HlsTest::Client::send_all($socket, HlsTest::Client::request_bytes($nginx->{port}, $media, headers => ['Connection: keep-alive']));
-    my ($raw) = HlsTest::Client::read_all($socket, until => sub { HlsTest::Client::parse_response($_[0], '', 'GET')->{complete} });
-    same_bytes(HlsTest::Client::parse_response($raw, '', 'GET')->{body}, $bytes, "request $n of one connection");
+    HlsTest::Client::send_all($socket, HlsTest::Client::request_bytes($nginx->{port}, $media,
+      headers => ['Connection: keep-alive']));
+    my ($raw) = HlsTest::Client::read_all($socket, until => sub { HlsTest::Client::parse_response($_[0], '',
+      'GET')->{complete} });
+    same_bytes(HlsTest::Client::parse_response($raw, '', 'GET')->{body}, $bytes,
+      "request $n of one connection");
   }
 };
 

@@ -13,7 +13,8 @@ my $params = HlsTest::Nginx->params_file;
 my $cache = 'proxy_cache kept; proxy_cache_key $hls_proxy_cache_key; add_header X-Cache $upstream_cache_status always;';
 my $nginx = start_relay($origin, resolver => 1, connections => 1024,
   source => 'ttl 1h; cooldown 0; deadline 5s; volatile tok host;',
-  playlist => "$cache proxy_cache_valid 200 1s;", media => "$cache proxy_cache_valid 200 1d; proxy_cache_lock on;",
+  playlist => "$cache proxy_cache_valid 200 1s;",
+    media => "$cache proxy_cache_valid 200 1d; proxy_cache_lock on;",
   http => <<"END", server => <<"END2");
 proxy_cache_path %PREFIX%/temp/cache keys_zone=kept:4m use_temp_path=off;
 hls_proxy_source exact { key p; entry /exact; resolver /_resolve; ttl 1h; cooldown 0; }
@@ -30,18 +31,21 @@ location /sl/media/ {
 END2
 my $files = vod(count => 6);
 
-sub asked_for { my ($name, $file, %by) = @_; return scalar(my @r = $origin->asked(stream => $name, file => $file, %by)) }
+sub asked_for { my ($name, $file, %by) = @_; return scalar(my @r = $origin->asked(stream => $name,
+  file => $file, %by)) }
 sub resolves_of { my ($name) = @_; return scalar(my @r = $origin->resolves($name)) }
 
 subtest 'an error is never kept' => sub {
   for my $status (403, 404, 410, 429, 451, 500, 503) {
     my $name = "error$status";
     my $error = { status => $status, body => 'dead', type => 'text/plain',
-                  headers => ['Cache-Control: public, max-age=1000', 'Expires: Thu, 31 Dec 2037 23:55:55 GMT'] };
+                  headers => ['Cache-Control: public, max-age=1000',
+                    'Expires: Thu, 31 Dec 2037 23:55:55 GMT'] };
     # The fresh URL of segment 1 is dead as well, once.
     my $bytes = bytes_of("$name/lo/seg-1.ts");
     $origin->stream($name, files => $files, dead => $error, versions => { 1 => {
-      'lo/seg-1.ts' => { route => { sequence => [($error) x ($status < 500 ? 1 : 3), { type => 'video/mp2t', body => $bytes }] } } } });
+      'lo/seg-1.ts' => { route => { sequence => [($error) x ($status < 500 ? 1 : 3), { type => 'video/mp2t',
+        body => $bytes }] } } } });
     my $links = open_stream($nginx, $name, $files);
     $origin->rotate($name);
     my $r = get_file($nginx, $links, 'lo/seg-1.ts');
@@ -56,7 +60,8 @@ subtest 'an error is never kept' => sub {
     is(get_file($nginx, $links, 'lo/seg-1.ts')->header('X-Cache'), 'HIT', 'which is kept');
     plays($nginx, $name, $files, $links, 'the others', 'lo/seg-0.ts', 'lo/seg-2.ts');
   }
-  my $html = { status => 200, type => 'text/html', body => '<html>wait', headers => ['Cache-Control: max-age=1000'] };
+  my $html = { status => 200, type => 'text/html', body => '<html>wait',
+    headers => ['Cache-Control: max-age=1000'] };
   $origin->stream('page', files => $files, dead => $html);
   my $links = open_stream($nginx, 'page', $files);
   $origin->rotate('page');
@@ -64,16 +69,19 @@ subtest 'an error is never kept' => sub {
 };
 
 subtest 'a hiccup leaves nothing behind' => sub {
-  my $hiccup = { status => 500, body => 'x', type => 'text/plain', headers => ['Cache-Control: max-age=1000'] };
+  my $hiccup = { status => 500, body => 'x', type => 'text/plain',
+    headers => ['Cache-Control: max-age=1000'] };
   $origin->stream('hiccup', files => $files);
   my $links = open_stream($nginx, 'hiccup', $files);
   my $bytes = bytes_of('hiccup/lo/seg-1.ts');
-  $origin->update('hiccup', versions => { 0 => { 'lo/seg-1.ts' => { route => { sequence => [$hiccup, { type => 'video/mp2t', body => $bytes }] } } } });
+  $origin->update('hiccup', versions => { 0 => { 'lo/seg-1.ts' => { route => { sequence => [$hiccup,
+    { type => 'video/mp2t', body => $bytes }] } } } });
   plays($nginx, 'hiccup', $files, $links, 'asked for twice', 'lo/seg-1.ts') for 1 .. 2;
   is(asked_for('hiccup', 'lo/seg-1.ts'), 2, 'and kept');
   # How long the error says that it may be kept is not said of the playlist.
   my $list = "#EXTM3U\n#EXTINF:4,\nx-%d.ts\n";
-  $origin->stream('hiccup2', files => { 'master.m3u8' => { route => { sequence => [$hiccup, map { { type => 'application/vnd.apple.mpegurl', body => sprintf $list, $_ } } 1 .. 99] } } });
+  $origin->stream('hiccup2', files => { 'master.m3u8' => { route => { sequence => [$hiccup,
+    map { { type => 'application/vnd.apple.mpegurl', body => sprintf $list, $_ } } 1 .. 99] } } });
   my $r = $nginx->get(entry_uri(p => 'hiccup2'));
   like($r->{body}, qr/x-1\.ts/, 'a playlist after a hiccup');
   my $end = time + 5;
@@ -135,38 +143,46 @@ subtest 'a playlist out of the cache' => sub {
   # The fresh playlists come from the origin, not from the cache with the old URLs.
   is(asked_for('listed', 'lo/index.m3u8', generation => 1), 1, 'by a playlist that is fresh');
   plays($nginx, 'listed', $files, $links, 'and the others', map { "lo/seg-$_.ts" } 1 .. 5);
-  is(scalar(grep { $_->{generation} == 0 } $origin->asked(stream => 'listed')), 1, 'one request for a dead URL');
+  is(scalar(grep { $_->{generation} == 0 } $origin->asked(stream => 'listed')), 1,
+    'one request for a dead URL');
   my ($r, $end) = (undef, time + 10);
-  do { $r = get_file($nginx, $links, 'lo/index.m3u8'); sleep 0.05 } until ($r->header('X-Cache') // '') ne 'HIT' || time > $end;
+  do { $r = get_file($nginx, $links, 'lo/index.m3u8'); sleep 0.05 }
+    until ($r->header('X-Cache') // '') ne 'HIT' || time > $end;
   is($r->{status}, 200, 'the playlist, when it is no longer in the cache');
   my @found = find_links($r->{body});
   is(scalar @found, 6, 'whole');
   $origin->clear;
   $nginx->get($found[5]);
-  is(scalar(grep { $_->{generation} == 0 } $origin->asked(stream => 'listed')), 0, 'its links are not of the dead generation');
+  is(scalar(grep { $_->{generation} == 0 } $origin->asked(stream => 'listed')), 0,
+    'its links are not of the dead generation');
 };
 
 subtest 'many wait for one dead segment' => sub {
   $origin->stream('locked', files => $files);
   my $links = open_stream($nginx, 'locked', $files);
-  $origin->update('locked', dead => { status => 403, body => 'dead', gate => 'locked' })->rotate('locked')->clear;
+  $origin->update('locked', dead => { status => 403, body => 'dead',
+    gate => 'locked' })->rotate('locked')->clear;
   my @sockets = map { HlsTest::Client::connect_to($nginx->{port}) } 1 .. 40;
-  HlsTest::Client::send_all($_, HlsTest::Client::request_bytes($nginx->{port}, $links->{'lo/seg-2.ts'})) for @sockets;
+  HlsTest::Client::send_all($_, HlsTest::Client::request_bytes($nginx->{port}, $links->{'lo/seg-2.ts'}))
+    for @sockets;
   $origin->wait_for_requests(1);
   $origin->release('locked');
   my $began = time;
   my @bad = grep { my ($raw, $how) = HlsTest::Client::read_all($_);
-                   HlsTest::Client::parse_response($raw, $how, 'GET')->{body} ne bytes_of('locked/lo/seg-2.ts') } @sockets;
+                   HlsTest::Client::parse_response($raw, $how,
+                     'GET')->{body} ne bytes_of('locked/lo/seg-2.ts') } @sockets;
   is(scalar @bad, 0, 'all get the segment');
   note(sprintf 'after %.1f s', time - $began);
   is(resolves_of('locked'), 1, 'one resolve');
-  cmp_ok(asked_for('locked', 'lo/seg-2.ts', generation => 0), '<=', 2, 'the cache lock keeps them from the dead URL');
+  cmp_ok(asked_for('locked', 'lo/seg-2.ts', generation => 0), '<=', 2,
+    'the cache lock keeps them from the dead URL');
   cmp_ok(asked_for('locked', 'lo/seg-2.ts', generation => 1), '<=', 2, 'and from the new one');
 };
 
 subtest 'slices' => sub {
   my $size = 400_000;
-  my $big = { 'master.m3u8' => { text => "#EXTM3U\n#EXTINF:4,\n{{big.mp4}}\n#EXT-X-ENDLIST\n" }, 'big.mp4' => { id => 'big.mp4', size => $size } };
+  my $big = { 'master.m3u8' => { text => "#EXTM3U\n#EXTINF:4,\n{{big.mp4}}\n#EXT-X-ENDLIST\n" },
+    'big.mp4' => { id => 'big.mp4', size => $size } };
   my $open = sub {
     my ($name) = @_;
     my ($link) = $nginx->get(entry_uri(-path => '/sliced', p => $name))->{body} =~ m{^(/sl/media/\S+)}m;
@@ -175,17 +191,21 @@ subtest 'slices' => sub {
   my $bytes = bytes_of('big/big.mp4', $size);
   $origin->stream('big', files => $big);
   my $link = $open->('big');
-  same_bytes($nginx->get($link, headers => ['Range: bytes=100000-100099'])->{body}, substr($bytes, 100_000, 100), 'a slice');
+  same_bytes($nginx->get($link, headers => ['Range: bytes=100000-100099'])->{body}, substr($bytes, 100_000,
+    100), 'a slice');
   $origin->rotate('big')->clear;
   my $r = $nginx->get($link, headers => ['Range: bytes=100-199']);
   is($r->{status}, 206, 'a first slice that is dead');
   same_bytes($r->{body}, substr($bytes, 100, 100), 'is refreshed');
-  is_deeply([map { $_->{headers}{range} } $origin->asked(stream => 'big', file => 'big.mp4', generation => 1)], ['bytes=0-65535'], 'one slice');
+  is_deeply([map { $_->{headers}{range} } $origin->asked(stream => 'big', file => 'big.mp4',
+    generation => 1)], ['bytes=0-65535'], 'one slice');
   $r = $nginx->get($link);
   is($r->{status}, 200, 'the rest');
   same_bytes($r->{body}, $bytes, 'its bytes');
-  is(scalar(grep { $_->{generation} == 0 } $origin->asked(stream => 'big', file => 'big.mp4')), 1, 'one request for the dead URL');
-  is(scalar(grep { ($_->{headers}{range} // '') eq 'bytes=65536-131071' } $origin->asked(stream => 'big')), 0, 'what was kept is not asked for');
+  is(scalar(grep { $_->{generation} == 0 } $origin->asked(stream => 'big', file => 'big.mp4')), 1,
+    'one request for the dead URL');
+  is(scalar(grep { ($_->{headers}{range} // '') eq 'bytes=65536-131071' } $origin->asked(stream => 'big')),
+    0, 'what was kept is not asked for');
 
   # The token dies in the middle of a response: what is sent is sent, but nothing wrong comes after it.
   $origin->stream('middle', files => $big);
@@ -198,7 +218,8 @@ subtest 'slices' => sub {
   ok($r->{complete} ? length $r->{body} == $size : 1, 'whole, or visibly cut');
   note('the response was ' . ($r->{complete} ? 'whole' : 'cut after ' . length $r->{body}));
   my $end = time + 10;
-  do { sleep 0.05; $r = $nginx->get($link) } until $r->{complete} && length $r->{body} == $size || time > $end;
+  do { sleep 0.05; $r = $nginx->get($link) } until $r->{complete} && length $r->{body} == $size
+    || time > $end;
   same_bytes($r->{body}, $bytes, 'soon it is whole');
   cmp_ok(resolves_of('middle'), '<=', 3, 'after few resolves');
 };
@@ -212,7 +233,8 @@ subtest 'a stale segment is better than none' => sub {
   plays($stale, 'staled', $files, $links, 'fetched', 'lo/seg-0.ts');
   $origin->rotate('staled')->clear;
   my ($r, $end) = (undef, time + 10);
-  do { $r = get_file($stale, $links, 'lo/seg-0.ts'); sleep 0.05 } until ($r->header('X-Cache') // '') ne 'HIT' || time > $end;
+  do { $r = get_file($stale, $links, 'lo/seg-0.ts'); sleep 0.05 }
+    until ($r->header('X-Cache') // '') ne 'HIT' || time > $end;
   is($r->{status}, 200, 'stale while it is renewed');
   same_bytes($r->{body}, bytes_of('staled/lo/seg-0.ts'), 'its bytes');
   $origin->wait_for_requests(1);

@@ -39,7 +39,8 @@ sub changed {
 my @playlists = ('master.m3u8', map { "$_/index.m3u8" } qw(lo hi de));
 
 subtest 'as they come' => sub {
-  my %forms = ('compressed' => { gzip => 1 }, 'compressed, in chunks' => { gzip => 1, framing => 'chunked', chunk_size => 33 },
+  my %forms = ('compressed' => { gzip => 1 }, 'compressed, in chunks' => { gzip => 1, framing => 'chunked',
+    chunk_size => 33 },
     'in chunks' => { framing => 'chunked', chunk_size => 50 }, 'without a length' => { framing => 'close' },
     'in many packets' => { write_size => 20 }, 'of another type' => { type => 'text/plain' });
   for my $form (sort keys %forms) {
@@ -55,7 +56,8 @@ subtest 'redirected' => sub {
   for my $rotate (['query'], ['query', 'name', 'dir']) {
     my $moved = join '-', 'moved', @$rotate;
     my ($name, $links) = rotated($files, { 'lo/index.m3u8' => { route => {
-      status => 302, headers => ["Location: http://127.0.0.2:$port/$moved.m3u8"], body => 'x' } } }, rotate => $rotate);
+      status => 302, headers => ["Location: http://127.0.0.2:$port/$moved.m3u8"], body => 'x' } } },
+        rotate => $rotate);
     # Where the redirect leads are the URLs of the new generation.
     my $url = sub { "http://127.0.0.1:$port" . HlsTest::RotatingOrigin::Server::target_of({ rotate => $rotate }, $name, 1, $_[0]) };
     $origin->set("/$moved.m3u8", type => 'application/vnd.apple.mpegurl',
@@ -67,10 +69,13 @@ subtest 'redirected' => sub {
 subtest 'with headers of their generation' => sub {
   for my $rotate (['query'], ['host', 'dir']) {
     my %need = ('X-Token' => 'value {g}', Cookie => 'sid={g}');
-    my ($name, $links) = rotated($files, {}, rotate => $rotate, need => \%need, answer => { headers => \%need });
-    plays($nginx, $name, $files, $links, "@$rotate: old links carry the new headers", @media, @playlists[1 .. 3]);
+    my ($name, $links) = rotated($files, {}, rotate => $rotate, need => \%need,
+      answer => { headers => \%need });
+    plays($nginx, $name, $files, $links, "@$rotate: old links carry the new headers", @media,
+      @playlists[1 .. 3]);
     plays($nginx, $name, $files, $links, 'again', @media);
-    is(scalar(grep { $_->{status} == 401 } $origin->asked(stream => $name)), 0, 'never those of another generation');
+    is(scalar(grep { $_->{status} == 401 } $origin->asked(stream => $name)), 0,
+      'never those of another generation');
   }
 };
 
@@ -98,7 +103,8 @@ subtest 'variables' => sub {
     my @links = find_links($nginx->get($child)->{body});
     is(scalar @links, 3, 'three segments');
     $origin->rotate($name)->clear;
-    for my $i (1, 0, 2) { same_bytes($nginx->get($links[$i])->{body}, bytes_of("$name/lo/seg-$i.ts"), "@$rotate: segment $i") }
+    for my $i (1, 0, 2) { same_bytes($nginx->get($links[$i])->{body}, bytes_of("$name/lo/seg-$i.ts"),
+      "@$rotate: segment $i") }
     @links = find_links($nginx->get($child)->{body});
     is(scalar @links, 3, 'the child playlist');
     same_bytes($nginx->get($links[1] // '/none')->{body}, bytes_of("$name/lo/seg-1.ts"), 'and its segment');
@@ -107,15 +113,18 @@ subtest 'variables' => sub {
 };
 
 subtest 'of 2000 segments' => sub {
-  my $long = { %{media_playlist(count => 2000, durations => sub { 2 + $_[0] % 7 / 10 })}, 'master.m3u8' => { text => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{{lo/index.m3u8}}\n" } };
+  my $long = { %{media_playlist(count => 2000, durations => sub { 2 + $_[0] % 7 / 10 })},
+    'master.m3u8' => { text => "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{{lo/index.m3u8}}\n" } };
   for my $rotate (['query'], ['query', 'dir', 'name']) {
     my $name = 'long' . ++$n;
     $origin->stream($name, files => $long, rotate => $rotate);
     my $links = open_stream($nginx, $name, $long);
     $origin->rotate($name)->clear;
-    plays($nginx, $name, $long, $links, "@$rotate: from all over it", map { 'lo/seg-' . $_ * 37 % 2000 . '.ts' } 0 .. 150);
+    plays($nginx, $name, $long, $links, "@$rotate: from all over it",
+      map { 'lo/seg-' . $_ * 37 % 2000 . '.ts' } 0 .. 150);
     is(dead_requests($name), 1, 'one request for a dead URL');
-    is(scalar(my @r = $origin->asked(stream => $name, generation => 1, file => 'lo/index.m3u8')), 1, 'one fresh playlist');
+    is(scalar(my @r = $origin->asked(stream => $name, generation => 1, file => 'lo/index.m3u8')), 1,
+      'one fresh playlist');
   }
 };
 
@@ -130,9 +139,12 @@ subtest 'what is no playlist' => sub {
     'an error' => { route => { status => 500, body => 'x' } },
     'no answer in time' => { route => { gate => 'never' } },
     'garbage' => { route => { type => 'application/vnd.apple.mpegurl', body => "\x00" x 500 } },
-    'an outline' => { route => { type => 'application/vnd.apple.mpegurl', body => "#EXTM3U\n#EXT-X-ENDLIST\n" } },
-    'an endless line' => { route => { type => 'application/vnd.apple.mpegurl', body => ["#EXTM3U\n#EXT-X-KEY:METHOD=NONE,X=", 'x' x 1000, 40] } },
-    'a redirect to nowhere' => { route => { status => 302, headers => ['Location: http://127.0.0.1:1/x.m3u8'], body => 'x' } },
+    'an outline' => { route => { type => 'application/vnd.apple.mpegurl',
+      body => "#EXTM3U\n#EXT-X-ENDLIST\n" } },
+    'an endless line' => { route => { type => 'application/vnd.apple.mpegurl',
+      body => ["#EXTM3U\n#EXT-X-KEY:METHOD=NONE,X=", 'x' x 1000, 40] } },
+    'a redirect to nowhere' => { route => { status => 302,
+      headers => ['Location: http://127.0.0.1:1/x.m3u8'], body => 'x' } },
   );
   for my $what (sort keys %bad) {
     my ($name, $links) = rotated($files, { 'lo/index.m3u8' => $bad{$what} }, rotate => ['query', 'name']);

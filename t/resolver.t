@@ -33,15 +33,18 @@ access_log logs/tries.log tries;
 END3
 my $files = vod(count => 2, key => 1);
 
-sub status_of { my ($name, $path) = @_; return $nginx->get(entry_uri(-path => $path // '/entry', p => $name))->{status} }
+sub status_of { my ($name, $path) = @_; return $nginx->get(entry_uri(-path => $path // '/entry',
+  p => $name))->{status} }
 sub asked_resolver { my ($name) = @_; return scalar(my @r = $origin->resolves($name)) }
 
 subtest 'both forms of answers' => sub {
-  my %forms = (json => {}, text => { form => 'text' }, 'JSON of a kind' => { type => 'application/vnd.x+json; charset=utf-8' },
+  my %forms = (json => {}, text => { form => 'text' },
+    'JSON of a kind' => { type => 'application/vnd.x+json; charset=utf-8' },
                'text with a charset' => { form => 'text', type => 'text/plain; charset=utf-8' },
                chunked => { framing => 'chunked', chunk_size => 7 }, 'byte by byte' => { write_size => 9 },
                'without a length' => { framing => 'close' },
-               'of 20 KB' => { pad => 20_000 }, 'of 20 KB, chunked' => { pad => 20_000, framing => 'chunked', chunk_size => 999 });
+               'of 20 KB' => { pad => 20_000 }, 'of 20 KB, chunked' => { pad => 20_000, framing => 'chunked',
+                 chunk_size => 999 });
   my $n = 0;
   for my $what (sort keys %forms) {
     my $name = 'form' . $n++;
@@ -56,23 +59,29 @@ subtest 'what a resolver is asked' => sub {
   $origin->stream('a b&c+d/e?f%#=', files => $files);
   $origin->clear;
   my $umlaut = "\xc3\xbc \xe2\x82\xac";
-  is($nginx->get(entry_uri(-path => '/keyed', p => 'a b&c+d/e?f%#=', b => $umlaut, other => 'no'))->{status}, 200, 'it answers');
+  is($nginx->get(entry_uri(-path => '/keyed', p => 'a b&c+d/e?f%#=', b => $umlaut, other => 'no'))->{status},
+    200, 'it answers');
   my ($r) = $origin->resolves;
   is($r->{method}, 'GET', 'GET');
   is_deeply($r->{arguments}, { p => 'a b&c+d/e?f%#=', b => $umlaut, attempt => 1, status => 0 },
     'the key, decoded, an absent argument left out; attempt; status');
-  is($r->{query}, 'b=%C3%BC%20%E2%82%AC&p=a%20b%26c%2Bd%2Fe%3Ff%25%23%3D&attempt=1&status=0', 'percent-encoded, in the order of the key');
-  is($nginx->get(entry_uri(-path => '/keyed', p => 'a b&c+d/e?f%#=', b => ''))->{status} =~ /^(?:200|400)$/ ? 1 : 0, 1, 'an empty value is decided');
+  is($r->{query}, 'b=%C3%BC%20%E2%82%AC&p=a%20b%26c%2Bd%2Fe%3Ff%25%23%3D&attempt=1&status=0',
+    'percent-encoded, in the order of the key');
+  is($nginx->get(entry_uri(-path => '/keyed', p => 'a b&c+d/e?f%#=', b => ''))->{status} =~ /^(?:200|400)$/
+    ? 1 : 0, 1, 'an empty value is decided');
 };
 
 subtest "a client's headers do not reach it" => sub {
   $origin->stream('shy', files => $files);
-  my $r = $nginx->get(entry_uri(p => 'shy'), headers => ['Range: bytes=0-3', 'Cookie: c=1', 'Accept-Encoding: gzip',
-    'Authorization: Basic eDp5', 'Referer: http://player.example/', 'User-Agent: Player/7', 'X-Forwarded-For: 10.1.1.1',
+  my $r = $nginx->get(entry_uri(p => 'shy'), headers => ['Range: bytes=0-3', 'Cookie: c=1',
+    'Accept-Encoding: gzip',
+    'Authorization: Basic eDp5', 'Referer: http://player.example/', 'User-Agent: Player/7',
+      'X-Forwarded-For: 10.1.1.1',
     'If-None-Match: "x"', 'X-Own: 1', 'Origin: http://player.example']);
   is($r->{status}, 200, 'status');
   my ($asked) = $origin->resolves('shy');
-  is_deeply([sort grep { !/^(?:host|connection)$/ } keys %{$asked->{headers}}], [], "nothing but nginx's own headers");
+  is_deeply([sort grep { !/^(?:host|connection)$/ } keys %{$asked->{headers}}], [],
+    "nothing but nginx's own headers");
   unlike($asked->{head}, qr/player|Player|eDp5|c=1|10\.1\.1\.1/, 'nor anywhere else in its head');
   $origin->stream('shyhead', files => $files);
   is($nginx->head(entry_uri(p => 'shyhead'))->{status}, 200, 'HEAD of an entry');
@@ -83,11 +92,13 @@ subtest 'headers of an answer go upstream' => sub {
   my %need = ('X-Token' => 'secret {g}', Referer => 'https://embed.example/{g}', Cookie => 'sid={g}',
               Authorization => 'Bearer {g}', 'User-Agent' => 'Resolver/{g}', 'X-Source' => 'yes');
   my %given = map { $_ => $need{$_} } grep { $_ ne 'X-Source' } keys %need;
-  $origin->stream('headed', files => $files, need => \%need, answer => { headers => { %given, 'Accept-Encoding' => 'br' } });
+  $origin->stream('headed', files => $files, need => \%need, answer => { headers => { %given,
+    'Accept-Encoding' => 'br' } });
   my $links = open_stream($nginx, 'headed', $files);
   plays($nginx, 'headed', $files, $links, 'playlists, segments and keys open', sort keys %$links);
   my ($segment) = $origin->asked(stream => 'headed', file => 'lo/seg-1.ts');
-  is(() = $segment->{head} =~ /^User-Agent:/mig, 1, "the answer's User-Agent takes the place of the source's");
+  is(() = $segment->{head} =~ /^User-Agent:/mig, 1,
+    "the answer's User-Agent takes the place of the source's");
   unlike($segment->{headers}{'accept-encoding'} // '', qr/br/, 'codings stay the relay\'s');
 
   # The same stream names another host.
@@ -119,7 +130,8 @@ subtest 'answers that are none' => sub {
     'a relative URL' => [502, { body => '{"url":"/x.m3u8"}' }],
     'a Host header' => [502, { headers => { Host => 'evil.example' } }],
     'a header with a line feed' => [502, { headers => { 'X-A' => "1\r\nX-B: 2" } }],
-    'a redirect' => [502, { status => 302, raw => "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n" }],
+    'a redirect' => [502, { status => 302,
+      raw => "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n" }],
     'no HTTP' => [502, { raw => "what?\r\n" }],
     'an end before the head' => [502, { silent => 1 }],
     'an end in the body' => [502, { cut => 20 }],
@@ -153,7 +165,8 @@ subtest 'a resolver that does not answer' => sub {
   HlsTest::Client::send_all($socket, HlsTest::Client::request_bytes($nginx->{port}, entry_uri(p => 'slow')));
   $origin->wait_for_resolves('slow', 1);
   $origin->release('slow');
-  like((HlsTest::Client::read_all($socket))[0], qr/^HTTP\/1\.1 200 /, 'a slow one, whose answer comes in pieces, is good');
+  like((HlsTest::Client::read_all($socket))[0], qr/^HTTP\/1\.1 200 /,
+    'a slow one, whose answer comes in pieces, is good');
 };
 
 subtest 'a failing stream is not asked again before cooldown' => sub {
@@ -182,7 +195,8 @@ subtest 'ttl' => sub {
   $origin->stream('short', files => $files);
   my $began = time;
   my $end = $began + 10;
-  do { is(status_of('short', '/brief'), 200, 'plays') && sleep 0.1 } until asked_resolver('short') > 1 || time > $end;
+  do { is(status_of('short', '/brief'), 200, 'plays') && sleep 0.1 } until asked_resolver('short') > 1
+    || time > $end;
   is(asked_resolver('short'), 2, 'asked again');
   cmp_ok(time - $began, '>=', 0.9, 'after ttl');
   is(($origin->resolves('short'))[-1]{arguments}{attempt}, 1, 'as for the first time: nothing died');
@@ -193,7 +207,8 @@ subtest 'stale' => sub {
   is(status_of('old', '/brief'), 200, 'resolved');
   $origin->update('old', answer => { status => 500, body => 'no' });
   my $end = time + 10;
-  do { is(status_of('old', '/brief'), 200, 'plays') && sleep 0.1 } until asked_resolver('old') > 1 || time > $end;
+  do { is(status_of('old', '/brief'), 200, 'plays') && sleep 0.1 } until asked_resolver('old') > 1
+    || time > $end;
   is(status_of('old', '/brief'), 200, 'the old answer serves when resolving fails');
   cmp_ok(asked_resolver('old'), '>=', 2, 'which was tried');
   $origin->update('old', answer => { gate => 'never' });
@@ -229,16 +244,19 @@ subtest 'expires' => sub {
 subtest 'refresh_before' => sub {
   $origin->stream('due', files => $files, answer => { expires => int(time) + 60 });
   is(status_of('due', '/early'), 200, 'resolved, and due at once');
-  $origin->update('due', generation => 1, alive_from => 0, answer => { expires => int(time) + 3600, gate => 'due' });
+  $origin->update('due', generation => 1, alive_from => 0, answer => { expires => int(time) + 3600,
+    gate => 'due' });
   my $end = time + 10;
-  do { is(status_of('due', '/early'), 200, 'answered at once') && sleep 0.1 } until asked_resolver('due') > 1 || time > $end;
+  do { is(status_of('due', '/early'), 200, 'answered at once') && sleep 0.1 } until asked_resolver('due') > 1
+    || time > $end;
   is(asked_resolver('due'), 2, 'the resolver is asked in the background');
   is(status_of('due', '/early'), 200, 'answered at once, while it still thinks') for 1 .. 3;
   is(asked_resolver('due'), 2, 'it is asked once');
   $origin->release('due');
   do { is(status_of('due', '/early'), 200, 'plays') && sleep 0.1 }
     until $origin->asked(stream => 'due', generation => 1) || time > $end;
-  is(scalar(my @r = $origin->asked(stream => 'due', generation => 1, file => 'master.m3u8')) > 0, 1, 'then its answer serves');
+  is(scalar(my @r = $origin->asked(stream => 'due', generation => 1, file => 'master.m3u8')) > 0, 1,
+    'then its answer serves');
 
   # A stream that is being played is renewed by its segments, too.
   $origin->stream('played', files => $files, answer => { expires => int(time) + 3600 });
@@ -251,7 +269,8 @@ subtest 'refresh_before' => sub {
   $origin->clear;
   $origin->update('playing', answer => { expires => int(time) + 3600 });
   $end = time + 10;
-  do { plays($nginx, 'playing', $files, $links, 'a segment of a stream that is due', 'lo/seg-0.ts') && sleep 0.1 }
+  do { plays($nginx, 'playing', $files, $links, 'a segment of a stream that is due', 'lo/seg-0.ts')
+    && sleep 0.1 }
     until asked_resolver('playing') || time > $end;
   is(asked_resolver('playing'), 1, 'has it renewed');
   plays($nginx, 'playing', $files, $links, 'and the next plays', 'lo/seg-1.ts');
@@ -262,7 +281,8 @@ subtest 'a renewal that fails' => sub {
   is(status_of('unlucky', '/early'), 200, 'resolved, and due');
   $origin->update('unlucky', answer => { status => 500, body => 'no' });
   my $end = time + 10;
-  do { is(status_of('unlucky', '/early'), 200, 'plays') && sleep 0.1 } until asked_resolver('unlucky') > 1 || time > $end;
+  do { is(status_of('unlucky', '/early'), 200, 'plays') && sleep 0.1 } until asked_resolver('unlucky') > 1
+    || time > $end;
   cmp_ok(asked_resolver('unlucky'), '>', 1, 'a renewal was tried');
   is(status_of('unlucky', '/early'), 200, 'plays on with what there is') for 1 .. 3;
 };
@@ -305,7 +325,8 @@ subtest 'provider' => sub {
   plays($nginx, 'provided', $files, $links, 'plays', 'lo/seg-0.ts');
   my $end = time + 5;
   my @lines;
-  do { @lines = grep { /seg-0\.ts\|vidhost/ } split /\n/, $nginx->read_file('logs/tries.log') } until @lines || time > $end;
+  do { @lines = grep { /seg-0\.ts\|vidhost/ } split /\n/, $nginx->read_file('logs/tries.log') } until @lines
+    || time > $end;
   is(scalar @lines, 1, '$hls_proxy_provider in the access log');
   like($lines[0] // '', qr/\|vidhost\|1\|0$/, 'first attempt, not refreshed');
 };
@@ -320,7 +341,8 @@ subtest 'hosts' => sub {
 
 subtest 'a file' => sub {
   my $movie = bytes_of('cinema/movie.mp4', 50_000);
-  $origin->stream('cinema', entry => 'movie.mp4', files => { 'movie.mp4' => { id => 'movie.mp4', size => 50_000 } });
+  $origin->stream('cinema', entry => 'movie.mp4', files => { 'movie.mp4' => { id => 'movie.mp4',
+    size => 50_000 } });
   my $uri = entry_uri(p => 'cinema');
   my $r = $nginx->get($uri);
   is($r->{status}, 200, 'whole');
@@ -338,7 +360,8 @@ subtest 'the resolver cannot be reached from outside' => sub {
   is($nginx->get('/_resolve?p=shy')->{status}, 404, 'internal');
   is($nginx->get('/entry?p=shy')->{status}, 403, 'an entry without a signature');
   $origin->clear;
-  is($nginx->get(entry_uri(p => 'shy2') =~ s/(.)$/$1 eq '0' ? '1' : '0'/er)->{status}, 403, 'a wrong signature');
+  is($nginx->get(entry_uri(p => 'shy2') =~ s/(.)$/$1 eq '0' ? '1' : '0'/er)->{status}, 403,
+    'a wrong signature');
   is(asked_resolver('shy2'), 0, 'asks nobody');
 };
 

@@ -14,19 +14,24 @@ use constant DEADLINE => 4;   # seconds, of the source
 use constant SLACK => 6;      # a machine with other things to do
 
 my $origin = HlsTest::RotatingOrigin->start;
-my $nginx = start_relay($origin, resolver => 1, workers => 2, connections => 4096, main => 'worker_rlimit_nofile 8192;',
-  allow => qr/exited on signal 9|shared memory zone.*was locked by/, source => 'ttl 1h; cooldown 1s; deadline ' . DEADLINE . 's;',
+my $nginx = start_relay($origin, resolver => 1, workers => 2, connections => 4096,
+  main => 'worker_rlimit_nofile 8192;',
+  allow => qr/exited on signal 9|shared memory zone.*was locked by/,
+    source => 'ttl 1h; cooldown 1s; deadline ' . DEADLINE . 's;',
   server => 'location = /counters { hls_proxy_status prometheus; }');
 my $files = vod(count => 4);
 
 sub resolves_of { my ($name) = @_; return scalar(my @r = $origin->resolves($name)) }
-sub counter { my ($name) = @_; return $nginx->get('/counters')->{body} =~ /^hls_proxy_${name}_total (\d+)$/m ? $1 : -1 }
+sub counter { my ($name) = @_; return $nginx->get('/counters')->{body} =~ /^hls_proxy_${name}_total (\d+)$/m
+  ? $1 : -1 }
 
 # Requests that are sent at once: [{ socket, raw, how, took }], to be read by answers().
 sub start_clients {
   my (@uris) = @_;
-  my @clients = map { { uri => $_, socket => HlsTest::Client::connect_to($nginx->{port}), raw => '', how => 'nothing' } } @uris;
-  HlsTest::Client::send_all($_->{socket}, HlsTest::Client::request_bytes($nginx->{port}, $_->{uri})) for @clients;
+  my @clients = map { { uri => $_, socket => HlsTest::Client::connect_to($nginx->{port}), raw => '',
+    how => 'nothing' } } @uris;
+  HlsTest::Client::send_all($_->{socket}, HlsTest::Client::request_bytes($nginx->{port}, $_->{uri}))
+    for @clients;
   $_->{socket}->blocking(0) for @clients;
   return @clients;
 }
@@ -61,7 +66,8 @@ sub statuses {
 sub timing {
   my (@answers) = @_;
   my @took = sort { $a <=> $b } map { $_->{took} // 99 } @answers;
-  note(sprintf 'first after %.0f ms, half after %.0f ms, all after %.0f ms', map { 1000 * $_ } @took[0, @took / 2, -1]);
+  note(sprintf 'first after %.0f ms, half after %.0f ms, all after %.0f ms', map { 1000 * $_ } @took[0,
+    @took / 2, -1]);
 }
 
 sub wait_for_waits {
@@ -113,7 +119,8 @@ subtest 'the URL of a stream that many start is dead' => sub {
 };
 
 subtest 'many hit a dying segment' => sub {
-  my %cases = ('one segment' => [('lo/seg-1.ts') x MANY], 'all segments' => [map { "lo/seg-" . $_ % 4 . '.ts' } 1 .. MANY]);
+  my %cases = ('one segment' => [('lo/seg-1.ts') x MANY],
+    'all segments' => [map { "lo/seg-" . $_ % 4 . '.ts' } 1 .. MANY]);
   for my $what (sort keys %cases) {
     my $name = $what =~ /all/ ? 'segments' : 'segment';
     $origin->stream($name, files => $files);
@@ -185,7 +192,8 @@ subtest 'the resolver dies' => sub {
   timing(@answers);
   $origin->update('orphan', answer => {})->open_address($HlsTest::RotatingOrigin::RESOLVER);
   my ($status, $end) = (0, time + 10);
-  do { sleep 0.1; $status = $nginx->get(entry_uri(p => 'orphan'))->{status} } until $status == 200 || time > $end;
+  do { sleep 0.1; $status = $nginx->get(entry_uri(p => 'orphan'))->{status} } until $status == 200
+    || time > $end;
   is($status, 200, 'it comes back');
 };
 
@@ -207,7 +215,8 @@ subtest 'the resolver never answers' => sub {
 sub process_of_port {
   my ($port, @pids) = @_;
   open my $file, '<', '/proc/net/tcp' or return;
-  my ($inode) = map { (split)[9] } grep { (split)[1] =~ /:(\w+)$/ && hex $1 == $port && (split)[3] eq '01' } <$file>;
+  my ($inode) = map { (split)[9] } grep { (split)[1] =~ /:(\w+)$/ && hex $1 == $port
+    && (split)[3] eq '01' } <$file>;
   return unless $inode;
   for my $pid (@pids) {
     for my $link (glob "/proc/$pid/fd/*") { return $pid if (readlink $link // '') eq "socket:[$inode]" }
@@ -231,13 +240,16 @@ subtest 'kill -9 of the worker that resolves' => sub {
     $origin->update($name, answer => {});
     kill KILL => $pid;
     my @answers = answers(DEADLINE + SLACK, @clients);
-    like(statuses(@answers), qr/^(?:\d+ x 200(?:, |$))?(?:\d+ x (?:reset|closed)(?:, |$))*$/, "its own clients lose their connections, the others get their answer: " . statuses(@answers));
-    is(scalar(grep { $_->{r}{status} == 200 && $what eq 'segment' && $_->{r}{body} ne bytes_of("$name/lo/seg-0.ts") } @answers), 0, 'the right one');
+    like(statuses(@answers), qr/^(?:\d+ x 200(?:, |$))?(?:\d+ x (?:reset|closed)(?:, |$))*$/,
+      "its own clients lose their connections, the others get their answer: " . statuses(@answers));
+    is(scalar(grep { $_->{r}{status} == 200 && $what eq 'segment'
+      && $_->{r}{body} ne bytes_of("$name/lo/seg-0.ts") } @answers), 0, 'the right one');
     cmp_ok(resolves_of($name), '<=', 2, 'one more resolve at most');
     timing(@answers);
     my $end = time + 10;
     my $r;
-    do { $r = eval { $nginx->get($what eq 'entry' ? entry_uri(p => $name) : $links->{'lo/seg-1.ts'}) } } until ($r && $r->{status} == 200) || time > $end;
+    do { $r = eval { $nginx->get($what eq 'entry' ? entry_uri(p => $name) : $links->{'lo/seg-1.ts'}) } }
+      until ($r && $r->{status} == 200) || time > $end;
     is($r && $r->{status}, 200, 'it plays afterwards');
   }
 };

@@ -202,24 +202,23 @@ int knows(const Index &index, const DeadUrl &dead) {
   return mark == dead.mark ? 2 : mark.path == dead.mark.path ? 1 : 0;
 }
 
-// Without a position the first one serves: what several playlists name by one URL is one thing to them all. So
-// does the first of several versions of one live playlist.
-const Index *find_old_parent(const DeadUrl &dead, const OldGeneration &old) {
-  const Index *best = nullptr;
+// The playlists that know the dead URL best: of several versions of one the first. With a position there may be
+// one only.
+std::vector<const Index *> find_old_parents(const DeadUrl &dead, const OldGeneration &old) {
+  std::vector<const Index *> best;
   int best_level = 0;
-  bool tied = false;
   auto consider = [&](const Index *index) {
-    if (!is_media(index) || index == best) return;
-    int level = knows(*index, dead);
+    int level = is_media(index) ? knows(*index, dead) : 0;
     if (level == 0 || level < best_level) return;
-    if (level == best_level && index->self == best->self) return;
-    tied = level == best_level && dead.at.has_value();
-    if (level > best_level) best = index;
+    if (level > best_level) best.clear();
     best_level = level;
+    bool again = std::any_of(best.begin(), best.end(), [&](const Index *i) { return i->self == index->self; });
+    if (!again) best.push_back(index);
   };
   consider(old.playlist);
   for (const Index *index : old.media) consider(index);
-  return tied ? nullptr : best;
+  if (dead.at && best.size() > 1) best.clear();
+  return best;
 }
 
 }  // namespace
@@ -243,11 +242,11 @@ Rebound rebind_playlist(const DeadUrl &dead, const OldGeneration *old, const Fre
   return rebind_rendition(dead.mark, &dead, old ? old->playlist : nullptr, *fresh.playlist);
 }
 
-FreshParent find_fresh_parent(const DeadUrl &dead, const OldGeneration *old, const FreshGeneration &fresh) {
-  if (old && old->provider != fresh.provider) return {refused(Refusal::other_provider), nullptr};
-  const Index *parent = old ? find_old_parent(dead, *old) : nullptr;
-  const Index *table = old ? old->playlist : nullptr;
+namespace {
 
+FreshParent find_fresh_parent_of(const Index *parent, const DeadUrl &dead, const OldGeneration *old,
+                                 const FreshGeneration &fresh) {
+  const Index *table = old ? old->playlist : nullptr;
   if (is_media(fresh.playlist)) {
     bool child = parent && parent != table && !is_of_entry(parent->asked.mark, *old);
     if (is_multivariant(table) || child) return {refused(Refusal::other_structure), nullptr};
@@ -267,6 +266,24 @@ FreshParent find_fresh_parent(const DeadUrl &dead, const OldGeneration *old, con
   }
   if (address == kNone) return {refused(Refusal::not_remembered), nullptr};
   return {accept(*fresh.playlist, Rule::same_path, address), nullptr};
+}
+
+}  // namespace
+
+std::vector<FreshParent> find_fresh_parents(const DeadUrl &dead, const OldGeneration *old,
+                                            const FreshGeneration &fresh) {
+  if (old && old->provider != fresh.provider) return {{refused(Refusal::other_provider), nullptr}};
+  std::vector<const Index *> parents;
+  if (old) parents = find_old_parents(dead, *old);
+  if (parents.empty()) parents.push_back(nullptr);
+  if (parents.size() > kMaxParents) return {{refused(Refusal::ambiguous), nullptr}};
+  std::vector<FreshParent> found;
+  for (const Index *parent : parents) found.push_back(find_fresh_parent_of(parent, dead, old, fresh));
+  return found;
+}
+
+FreshParent find_fresh_parent(const DeadUrl &dead, const OldGeneration *old, const FreshGeneration &fresh) {
+  return find_fresh_parents(dead, old, fresh).front();
 }
 
 // Media playlists.

@@ -109,7 +109,14 @@ struct FreshParent {
   const PlaylistIndex *old = nullptr;   // the old one that the dead URL stood in; null: not remembered
 };
 
-/// For anything but a playlist: where its successor is to be looked for, with a MediaRebinder.
+/// For anything but a playlist: where its successor is to be looked for, with a MediaRebinder. What has no position
+/// (a key, an init section) may stand in several playlists, one of which may be another origin's: all of them
+/// must lead to the same successor. Never empty.
+constexpr std::size_t kMaxParents = 16;
+std::vector<FreshParent> find_fresh_parents(const DeadUrl &dead, const OldGeneration *old,
+                                            const FreshGeneration &fresh);
+
+/// The first of them.
 FreshParent find_fresh_parent(const DeadUrl &dead, const OldGeneration *old, const FreshGeneration &fresh);
 
 /// Finds the successors of segments, parts, init sections and keys. Made once for a pair of playlists, in

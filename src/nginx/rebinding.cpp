@@ -282,10 +282,12 @@ std::string playlist_uri(ngx_http_request_t *r, const hls::Link &link) {
          "/index.m3u8";
 }
 
-bool is_current(const FreshPlaylist &playlist) {
+// `wait`: of the request, for which what came since is new, however many others it had to wait for.
+bool is_current(const FreshPlaylist &playlist, const Wait *wait) {
   if (!playlist.index) return false;
   bool still = playlist.index->ended || playlist.index->type == hls::PlaylistIndex::Type::multivariant;
-  return still || ngx_current_msec - playlist.at < kLiveAge;
+  bool awaited = wait && static_cast<ngx_msec_int_t>(playlist.at - wait->since()) >= 0;
+  return still || awaited || ngx_current_msec - playlist.at < kLiveAge;
 }
 
 // ---- the rules -----------------------------------------------------------------------------------
@@ -318,12 +320,15 @@ public:
       return result;
     }
 
-    hls::FreshParent parent = hls::find_fresh_parent(dead_, old, fresh);
-    result.rebound = parent.playlist;
-    hls::Url url;
-    if (!parent.playlist || !hls::parse_url(parent.playlist.url, url)) return result;
-    const FreshPlaylist *child = url.text() == fresh_.answer.url.text() ? entry : fetch(url, entry->variables, result);
-    if (child) result.rebound = rebinder(parent.old, url, *child).rebind(dead_);
+    std::optional<hls::Rebound> agreed;
+    for (const hls::FreshParent &parent : hls::find_fresh_parents(dead_, old, fresh)) {
+      if (!rebind_in(parent, *entry, result)) return result;
+      if (agreed && result.rebound && agreed->url != result.rebound.url) {
+        result.rebound = {hls::RebindRefusal::ambiguous, hls::RebindRule::none, {}};
+      }
+      if (!result.rebound) return result;
+      agreed = result.rebound;
+    }
     return result;
   }
 
@@ -347,6 +352,17 @@ private:
     return true;
   }
 
+  // False: not yet, or its playlist cannot be had; `result` says which.
+  bool rebind_in(const hls::FreshParent &parent, const FreshPlaylist &entry, Rebinding &result) {
+    result.rebound = parent.playlist;
+    hls::Url url;
+    if (!parent.playlist || !hls::parse_url(parent.playlist.url, url)) return true;
+    bool is_entry = url.text() == fresh_.answer.url.text();
+    const FreshPlaylist *child = is_entry ? &entry : fetch(url, entry.variables, result);
+    if (child) result.rebound = rebinder(parent.old, url, *child).rebind(dead_);
+    return child != nullptr;
+  }
+
   // Null: not yet, or not at all; `result` says which.
   const FreshPlaylist *fetch(const hls::Url &url, const std::string &inherited, Rebinding &result) {
     if (!in_hosts(source_, url)) {
@@ -355,7 +371,7 @@ private:
       return nullptr;
     }
     FreshPlaylist &playlist = memory_.fresh[std::string(url.text())];
-    if (is_current(playlist)) return &playlist;
+    if (is_current(playlist, own_context(r_)->wait.get())) return &playlist;
     result.rebound = {};
     result.state = Rebinding::State::waiting;
     if (playlist.fetching || fetches >= kMaxFetches) return nullptr;

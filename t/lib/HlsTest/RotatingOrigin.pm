@@ -123,7 +123,8 @@ sub media_playlist {
   for my $n ($first .. $last) {
     my $new_key = ref $opt{key} ? $opt{key}->($n) : $opt{key} ? 'k.key' : '';
     if ($new_key ne ($key // '')) {
-      $text .= $new_key ? qq{#EXT-X-KEY:METHOD=AES-128,URI="{{$name/$new_key}}"\n} : "#EXT-X-KEY:METHOD=NONE\n";
+      $text .= $new_key ? qq{#EXT-X-KEY:METHOD=AES-128,URI="{{$name/$new_key}}"\n}
+        : "#EXT-X-KEY:METHOD=NONE\n";
       $files{"$name/$new_key"} = { id => "$id/$new_key" } if $new_key;
       $key = $new_key;
     }
@@ -216,11 +217,13 @@ sub plays {
   for my $name (@names) {
     my $r = get_file($nginx, $links, $name);
     if ($files->{$name}{text}) {
-      push @bad, "$name: status $r->{status}" if $r->{status} != 200 || $r->{body} !~ /^#EXTM3U/ || !$r->{complete};
+      push @bad, "$name: status $r->{status}" if $r->{status} != 200 || $r->{body} !~ /^#EXTM3U/
+        || !$r->{complete};
       next;
     }
     my $want = bytes_of("$stream/$files->{$name}{id}", $files->{$name}{size});
-    push @bad, "$name: status $r->{status}, @{[length $r->{body}]} bytes" . ($r->{status} == 200 ? ' of another' : '')
+    push @bad, "$name: status $r->{status}, @{[length $r->{body}]} bytes" . ($r->{status} == 200
+      ? ' of another' : '')
       if $r->{status} != 200 || !$r->{complete} || $r->{body} ne $want;
   }
   return is(join(', ', @bad), '', $label);
@@ -248,7 +251,8 @@ sub extra_command {
   elsif ($name eq 'close') { $self->close_address($args[0]) }
   elsif ($name eq 'open') {
     my $port = $self->{port};
-    push @{$self->{listen}}, HlsTest::Origin::listen_at($args[0], $port) // die "cannot listen at $args[0]: $!";
+    push @{$self->{listen}}, HlsTest::Origin::listen_at($args[0],
+      $port) // die "cannot listen at $args[0]: $!";
   } else { die "no such command: $name\n" }
   return;
 }
@@ -367,7 +371,8 @@ sub resolve {
   $request->{stream} = $stream;
   $request->{arguments} = \%args;
   my $state = $self->{streams}{$stream};
-  return { status => 404, reason => 'Not Found', type => 'text/plain', body => "no such stream\n" } unless $state;
+  return { status => 404, reason => 'Not Found', type => 'text/plain', body => "no such stream\n" }
+    unless $state;
   if ($state->{advance} && $args{status} && $self->{counts}{$stream}++ < $state->{advance}) {
     ++$state->{generation};
     delete $self->{map};
@@ -386,10 +391,12 @@ sub resolve {
   return { %answer, type => $answer{type} // 'text/plain', body => "$url\nmore\n" }
     if ($answer{form} // '') eq 'text';
   my %json = (url => $url);
-  $json{headers} = { map { $_ => expand($answer{headers}{$_}, $g) } keys %{$answer{headers}} } if $answer{headers};
+  $json{headers} = { map { $_ => expand($answer{headers}{$_}, $g) } keys %{$answer{headers}} }
+    if $answer{headers};
   $json{$_} = $answer{$_} for grep { defined $answer{$_} } qw(expires provider);
   $json{"other_$_"} = 'x' x 1000 for 1 .. ($answer{pad} // 0) / 1000;
-  return { type => 'application/json', body => JSON::PP->new->canonical->encode(\%json), %answer, headers => [] };
+  return { type => 'application/json', body => JSON::PP->new->canonical->encode(\%json), %answer,
+    headers => [] };
 }
 
 sub port_of_listeners { my ($self) = @_; return $self->{port} //= $self->{listen}[0]->sockport }
