@@ -138,7 +138,7 @@ AnswerError read_expires(const Json &json, std::uint64_t now, std::uint64_t &exp
   if (n && *n < 1000000000000000) n = near_now(*n, now);
   else n.reset();
   if (!n) return AnswerError::bad_expires;
-  expires = *n;
+  expires = *n > now ? *n : 0;   // a service whose clock is behind ours
   return AnswerError::none;
 }
 

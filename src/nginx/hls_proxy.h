@@ -259,7 +259,9 @@ struct Rebinding;
 /// From here on the request is for what was found.
 void take_successor(ngx_http_request_t *r, RequestContext &ctx, const Rebinding &found);
 
-/// A clone's URL has died: resolves in the background.
+/// The URL that was found works.
+void note_success(ngx_http_request_t *r, RequestContext &ctx);
+/// A URL died whose request has no way to @hls_refresh: resolves in the background.
 void refresh_for_others(ngx_http_request_t *r, RequestContext &ctx);
 
 /// The stream for a log line: source and key.

@@ -381,7 +381,7 @@ bool InternalRequest::Connection::start(std::shared_ptr<InternalRequest> request
   announced_ = -1;
   header_seen_ = end_seen_ = taken_ = false;
   ngx_add_timer(&deadline_, deadline);
-  ngx_post_event(&start_, &ngx_posted_events);
+  ngx_post_event(&start_, &ngx_posted_next_events);   // whoever asks again and again leaves timers their turn
   return true;
 }
 

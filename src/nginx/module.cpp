@@ -432,11 +432,15 @@ ngx_int_t pre_configuration(ngx_conf_t *cf) {
   });
 }
 
-bool has_named_location(const ngx_http_core_srv_conf_t &server, std::string_view name) {
+const ngx_http_core_loc_conf_t *named_location(const ngx_http_core_srv_conf_t &server, std::string_view name) {
   for (ngx_http_core_loc_conf_t **l = server.named_locations; l && *l; ++l) {
-    if (view((*l)->name) == name) return true;
+    if (view((*l)->name) == name) return *l;
   }
-  return false;
+  return nullptr;
+}
+
+bool refreshes(const ngx_http_core_loc_conf_t &location) {
+  return static_cast<LocationConf *>(location.loc_conf[ngx_http_hls_proxy_module.ctx_index])->refresh;
 }
 
 // nginx looks for a named location only when an error leads there: a 500 while playing.
@@ -447,7 +451,9 @@ bool check_error_pages(ngx_conf_t *cf, const LinkLocation &l) {
   for (ngx_uint_t i = 0; i < pages->nelts; ++i) {
     auto &page = static_cast<ngx_http_err_page_t *>(pages->elts)[i];
     std::string_view name = view(page.value.value);
-    if (page.value.lengths || name.substr(0, 1) != "@" || has_named_location(server, name)) continue;
+    if (page.value.lengths || name.substr(0, 1) != "@") continue;
+    const ngx_http_core_loc_conf_t *named = named_location(server, name);
+    if (named && (name != "@hls_refresh" || refreshes(*named))) continue;
     const char *format = name == "@hls_refresh"
                              ? "server in %s:%ui needs \"location %V { hls_proxy_refresh; }\": "
                                "error_page of hls_proxy_params leads there"

@@ -5,6 +5,7 @@
 #include "core/content_decoder.h"
 #include "hls_proxy.h"
 #include "internal_request.h"
+#include "rebinding.h"
 
 namespace hls_proxy {
 
@@ -146,6 +147,7 @@ ngx_int_t reinit_request(ngx_http_request_t *r) {
 void watch_response(ngx_http_request_t *r, RequestContext &ctx) {
   ngx_http_upstream_t *u = r->upstream;
   ctx.asked = true;
+  if (auto *fetch = static_cast<PlaylistFetch *>(InternalRequest::data_of(r))) fetch->asked = true;
   if (u->process_header == process_header) return;
   ctx.process_header = u->process_header;
   ctx.reinit_request = u->reinit_request;

@@ -257,10 +257,11 @@ void fetched(const std::shared_ptr<Fetch> &fetch, const InternalResponse &respon
   if (failure.empty() && response.status == NGX_HTTP_OK) {
     if (const char *error = index_body(*fetch, response, playlist)) failure = error;
   } else if (failure.empty()) {
-    failure = "it was answered with " + std::to_string(response.status);
+    failure = (fetch->what.asked ? "its origin answered " : "its location, whose rules must let nginx itself pass, "
+                                                            "answered ") + std::to_string(response.status);
   }
   playlist.fetching = false;
-  playlist.refused = response.status != NGX_HTTP_OK;
+  playlist.refused = fetch->what.asked && response.status != NGX_HTTP_OK;
   playlist.at = ngx_current_msec;
   playlist.failure = failure;
   if (!failure.empty()) playlist.index = nullptr;

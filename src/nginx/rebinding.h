@@ -35,6 +35,7 @@ struct PlaylistFetch {
   hls::Url target;           // the same behind redirects
   hls::Generation generation;
   std::string serial;        // keeps it apart in the cache
+  bool asked = false;        // its origin was; false: the location itself answered
 };
 
 }  // namespace hls_proxy

@@ -134,10 +134,6 @@ bool is_same(const RequestContext &ctx, const Rebinding &found, const hls::Gener
 }
 
 ngx_int_t retry(ngx_http_request_t *r, RequestContext &ctx, const Rebinding &found, const hls::Generation &fresh) {
-  Zone &zone = *main_conf(r).zone;
-  if (ctx.failed_generation && ctx.failed_generation < fresh.number) {
-    zone.mark_dead(ctx.link.stream_text, ctx.failed_generation);
-  }
   ngx_log_error(NGX_LOG_NOTICE, r->connection->log, 0,
                 "hls_proxy: %s: a URL that died (%ui) goes on in generation %uL (%s)",
                 stream_name(*ctx.source, ctx.link.stream).c_str(), ctx.failure, static_cast<uint64_t>(fresh.number),
@@ -190,9 +186,10 @@ void resume(ngx_http_request_t *r, bool late) {
 }
 
 ngx_int_t refresh_handler_unguarded(ngx_http_request_t *r) {
-  ngx_uint_t status = r->err_status ? r->err_status : NGX_HTTP_NOT_FOUND;
-  if (InternalRequest::owns(r)) return pass_on(r, status);   // who asked decides
   RequestContext *ctx = carried_context(r);
+  ngx_uint_t status = r->err_status ? r->err_status : NGX_HTTP_NOT_FOUND;
+  if (r->err_status == 0 && ctx && ctx->status >= 300) status = ctx->status;   // error_page with "="
+  if (InternalRequest::owns(r)) return pass_on(r, status);   // who asked decides
   if (ctx) ngx_http_set_ctx(r, ctx, ngx_http_hls_proxy_module);   // the access log asks for it
   // A status that the origin did not cause is the relay's own word.
   if (ctx == nullptr || ctx->state != hls::LinkState::ok || !ctx->asked) return pass_on(r, status);
@@ -227,7 +224,14 @@ void refresh_for_others(ngx_http_request_t *r, RequestContext &ctx) {
   if (ctx.source->resolver.empty() || !cause_of(ctx)) return;
   std::uint64_t dead = failed_generation(r, ctx);
   if (dead == 0 && ctx.generation) dead = ctx.generation->number;
-  resolve(r, *ctx.source, ctx.link, dead, ctx.failure, nullptr, ctx.leads);
+  Resolution fresh = resolve(r, *ctx.source, ctx.link, dead, ctx.failure, nullptr, ctx.leads);
+  if (fresh.state == Resolution::State::ready) main_conf(r).zone->mark_dead(ctx.link.stream_text, dead);
+}
+
+// Only now: an error of one URL, such as a segment that has left the window, says nothing of all the others.
+void note_success(ngx_http_request_t *r, RequestContext &ctx) {
+  if (ctx.number == 1 || !ctx.rebound || ctx.failed_generation == 0) return;
+  main_conf(r).zone->mark_dead(ctx.link.stream_text, ctx.failed_generation);
 }
 
 ngx_int_t refresh_handler(ngx_http_request_t *r) {

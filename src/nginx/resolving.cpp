@@ -11,7 +11,7 @@ namespace hls_proxy {
 
 namespace {
 
-constexpr unsigned kMaxLeads = 4;
+constexpr unsigned kMaxLeads = 2;   // the second for who waited in vain, as the first to ask was killed
 
 // Of this worker: resolves that run, and whether somebody waits for one of them to end, to start another.
 unsigned running = 0;
@@ -60,7 +60,6 @@ struct Resolve {
   const Source *source;
   std::string stream, name;
   bool forced;
-  std::uint64_t dead;
   ngx_msec_t started;
 };
 
@@ -74,7 +73,7 @@ void finish(const Resolve &resolve, const InternalResponse &response) {
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "hls_proxy: %s was not resolved after %M ms: %s",
                   resolve.name.c_str(), took, failure->reason.c_str());
   } else {
-    auto generation = resolve.zone->publish(resolve.stream, answer, resolve.forced, resolve.dead, source.cooldown);
+    auto generation = resolve.zone->publish(resolve.stream, answer, resolve.forced, source.cooldown);
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "hls_proxy: %s was resolved in %M ms: generation %uL%s%s",
                   resolve.name.c_str(), took, static_cast<uint64_t>(generation.number),
                   answer.provider.empty() ? "" : " of ", answer.provider.c_str());
@@ -96,10 +95,9 @@ bool start(ngx_http_request_t *r, Resolve resolve, const hls::StreamKey &key, ng
   return started;
 }
 
-bool lead(ngx_http_request_t *r, const Source &source, const hls::Link &link, std::uint64_t dead, ngx_uint_t status) {
+bool lead(ngx_http_request_t *r, const Source &source, const hls::Link &link, ngx_uint_t status) {
   Zone *zone = main_conf(r).zone;
-  Resolve resolve{zone, &source, link.stream_text, stream_name(source, link.stream), status != 0, dead,
-                  ngx_current_msec};
+  Resolve resolve{zone, &source, link.stream_text, stream_name(source, link.stream), status != 0, ngx_current_msec};
   if (start(r, std::move(resolve), link.stream, status)) return true;
   zone->fail(link.stream_text, NGX_HTTP_BAD_GATEWAY, source.cooldown);
   Wait::wake(link.stream_text);
@@ -128,10 +126,15 @@ Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link 
   Zone::Claimed claimed = zone.claim(link.stream_text, need);
   switch (claimed.claim) {
     case Zone::Claim::ready:
+      // `hosts` may have become narrower since.
+      if (!in_hosts(source, claimed.generation.answer.url)) {
+        std::uint64_t refused = claimed.generation.number;
+        return refused > newer_than ? resolve(r, source, link, refused, status, wait, leads) : Resolution();
+      }
       return {Resolution::State::ready, std::move(claimed.generation), 0};
     case Zone::Claim::lead:
       // Where the zone could not keep what came, the same request would lead again and again.
-      if (++leads > kMaxLeads || !lead(r, source, link, newer_than, status)) {
+      if (++leads > kMaxLeads || !lead(r, source, link, status)) {
         zone.abandon(link.stream_text);
         break;
       }
@@ -156,7 +159,7 @@ void renew_if_due(ngx_http_request_t *r, const Source &source, const hls::Link &
   need.deadline = source.deadline + 1000;
   need.renew = true;
   need.may_lead = running < source.max_resolves;
-  if (main_conf(r).zone->claim(link.stream_text, need).claim == Zone::Claim::lead) lead(r, source, link, 0, 0);
+  if (main_conf(r).zone->claim(link.stream_text, need).claim == Zone::Claim::lead) lead(r, source, link, 0);
 }
 
 }  // namespace hls_proxy

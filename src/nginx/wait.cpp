@@ -11,7 +11,6 @@ constexpr ngx_msec_t kTick = 25;        // how soon another worker's result is s
 constexpr ngx_uint_t kLookAnyway = 10;  // ticks: a worker that was killed changes nothing in the zone
 
 // One of each for the worker: a timer for all who wait, and only while somebody does.
-ngx_queue_t waiting = {&waiting, &waiting};
 ngx_event_t timer;
 const Zone *watched;
 ngx_atomic_uint_t seen_changes;
@@ -20,18 +19,18 @@ ngx_uint_t ticks;
 }  // namespace
 
 Wait::Wait(ngx_http_request_t *r, const Zone &zone, std::string_view stream, ngx_msec_t deadline, Resume resume)
-    : r_(r), stream_(stream), resume_(resume) {
+    : r_(r), resume_(resume) {
   ngx_memzero(&event_, sizeof(event_));
   event_.handler = handle;
   event_.data = this;
   event_.log = ngx_cycle->log;
   ngx_add_timer(&event_, deadline);
   watch(zone);
-  ngx_queue_insert_tail(&waiting, &queue_);
+  place_ = waiting().emplace(stream, this);
 }
 
 Wait::~Wait() {
-  ngx_queue_remove(&queue_);
+  waiting().erase(place_);
   if (event_.timer_set) ngx_del_timer(&event_);
   if (event_.posted) {
     ngx_delete_posted_event(&event_);
@@ -39,11 +38,14 @@ Wait::~Wait() {
 }
 
 void Wait::wake(std::string_view stream) {
-  for (ngx_queue_t *q = ngx_queue_head(&waiting); q != &waiting; q = ngx_queue_next(q)) {
-    auto *wait = ngx_queue_data(q, Wait, queue_);
-    if (!stream.empty() && wait->stream_ != stream) continue;
-    ngx_post_event(&wait->event_, &ngx_posted_events);
-  }
+  Waiting &all = waiting();
+  auto [from, to] = stream.empty() ? std::make_pair(all.begin(), all.end()) : all.equal_range(stream);
+  for (; from != to; ++from) ngx_post_event(&from->second->event_, &ngx_posted_events);
+}
+
+Wait::Waiting &Wait::waiting() {
+  static auto *all = new Waiting;   // of the worker; its end is the process's
+  return *all;
 }
 
 void Wait::handle(ngx_event_t *event) {
@@ -69,7 +71,7 @@ void Wait::watch(const Zone &zone) {
 }
 
 void Wait::tick(ngx_event_t *) {
-  if (ngx_queue_empty(&waiting)) return;
+  if (waiting().empty()) return;
   ngx_atomic_uint_t changes = watched->changes();
   if (changes != seen_changes || ++ticks % kLookAnyway == 0) wake({});
   seen_changes = changes;

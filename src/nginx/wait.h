@@ -10,6 +10,7 @@ extern "C" {
 #include <ngx_http.h>
 }
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -29,7 +30,7 @@ public:
 
   ngx_msec_t since() const { return since_; }
 
-  /// Wakes all who wait for the stream in this worker.
+  /// Wakes all who wait for the stream in this worker; empty: for any.
   static void wake(std::string_view stream);
 
 private:
@@ -37,10 +38,12 @@ private:
   static void tick(ngx_event_t *event);
   static void watch(const Zone &zone);
 
-  ngx_queue_t queue_;
+  using Waiting = std::multimap<std::string, Wait *, std::less<>>;   // by stream; ordered, as clients choose the keys
+  static Waiting &waiting();
+
   ngx_http_request_t *r_;
-  std::string stream_;
   Resume resume_;
+  Waiting::iterator place_;
   ngx_msec_t since_ = ngx_current_msec;
   ngx_event_t event_;      // posted to wake; its timer is the deadline
 };

@@ -131,7 +131,7 @@ Zone::Claimed Zone::claim(std::string_view text, const Need &need) {
 }
 
 hls::Generation Zone::publish(std::string_view text, const hls::ResolverAnswer &answer, bool forced,
-                              std::uint64_t dead, ngx_msec_t cooldown) {
+                              ngx_msec_t cooldown) {
   hls::Generation generation;
   generation.resolved = static_cast<std::uint64_t>(ngx_time());
   generation.answer = answer;
@@ -142,7 +142,6 @@ hls::Generation Zone::publish(std::string_view text, const hls::ResolverAnswer &
   generation.number = ++zone.shared().number;
   Stream *stream = zone.find_or_add(text);
   if (stream) {
-    if (Generation *old = stream->find(dead)) old->dead = true;
     using Cooldown = Stream::Cooldown;
     if (forced) stream->cool(Cooldown::forced, cooldown, 0);
     else if (stream->cooldown == Cooldown::failed) stream->cool(Cooldown::none, 0, 0);

@@ -79,11 +79,10 @@ public:
   Claimed claim(std::string_view stream, const Need &need);
 
   /// The answer of a resolve that was ours to make. `forced`: it was asked for because links died, so that
-  /// the next one has to keep `cooldown` (ms); `dead`: number of the generation that they are of, 0: none.
-  /// Links of `dead` are rebound from here on. Returns the new generation with its number, which is greater
+  /// the next one has to keep `cooldown` (ms). Returns the new generation with its number, which is greater
   /// than any that this zone gave before, to whatever stream.
   hls::Generation publish(std::string_view stream, const hls::ResolverAnswer &answer, bool forced,
-                          std::uint64_t dead, ngx_msec_t cooldown);
+                          ngx_msec_t cooldown);
   void fail(std::string_view stream, ngx_uint_t status, ngx_msec_t cooldown);
   /// Gives the place up without a result: the next one to claim gets it.
   void abandon(std::string_view stream);
@@ -114,6 +113,7 @@ public:
   /// All generations, newest first.
   std::vector<Remembered> remembered(std::string_view stream);
 
+  /// Its links are to be rebound from here on.
   void mark_dead(std::string_view stream, std::uint64_t number);
   /// A link of this generation was used: it is to be kept longer than others.
   void touch(std::string_view stream, std::uint64_t number);

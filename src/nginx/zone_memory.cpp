@@ -8,6 +8,7 @@ namespace {
 
 constexpr size_t kMaxPlaylists = 32;    // of a generation
 constexpr size_t kLargest = 8;          // one piece is at most the zone's size by this
+constexpr size_t kMaxSpared = 64;       // streams that are passed over when room is needed
 constexpr size_t kShare = 8;            // and so is what is remembered of one stream's playlists
 
 Window window_of(const hls::PlaylistIndex &index) {
@@ -68,7 +69,9 @@ void *Zone::Locked::allocate(size_t size, const Stream *keep) {
 bool Zone::Locked::evict(const Stream *keep) {
   List<Stream> &used = shared().used;
   Stream *victim = used.back();
-  while (victim && (victim == keep || victim->is_taken())) victim = used.before(*victim);
+  for (size_t n = 0; victim && (victim == keep || victim->is_taken()); ++n) {
+    victim = n < kMaxSpared ? used.before(*victim) : nullptr;
+  }
   if (victim == nullptr) return false;
   remove(*victim);
   count(shared().counters.evictions);
