@@ -138,8 +138,10 @@ ngx_int_t retry(ngx_http_request_t *r, RequestContext &ctx, const Rebinding &fou
                 "hls_proxy: %s: a URL that died (%ui) goes on in generation %uL (%s)",
                 stream_name(*ctx.source, ctx.link.stream).c_str(), ctx.failure, static_cast<uint64_t>(fresh.number),
                 hls::name_of(found.rebound.rule));
+  // A URL of no known generation has only caught up with what was there all along, which may be dead by now.
+  bool caught_up = ctx.failed_generation == 0 && ctx.generation && ctx.generation->number == fresh.number;
+  if (!caught_up) ctx.number = 2;
   ctx.generation = fresh;
-  ctx.number = 2;
   ctx.hops = 0;
   take_successor(r, ctx, found);
   return send_again(r, ctx);
