@@ -44,6 +44,8 @@ ngx_int_t open(ngx_http_request_t *r, RequestContext &ctx) {
   if (ctx.source == nullptr || ctx.source->key.size() != ctx.link.stream.values.size()) {
     return refuse(r, NGX_HTTP_NOT_FOUND, "its source is no longer configured with this key");
   }
+  // Links outlive a configuration in which `hosts` named more.
+  if (!in_hosts(*ctx.source, ctx.link.url)) return refuse(r, NGX_HTTP_FORBIDDEN, "its host is not among \"hosts\"");
   aim(ctx, ctx.link.url);
   return NGX_OK;
 }

@@ -21,7 +21,9 @@ namespace {
 constexpr size_t kMaxStreams = 256;
 constexpr size_t kMaxUnits = 500'000;         // segments, parts and URLs of all playlists: some 80 MB
 constexpr ngx_msec_t kInUse = 2000;           // what was used since then is kept all the same
-constexpr unsigned kMaxFetches = 32;          // at once
+constexpr unsigned kMaxFetches = 32;          // at once, and of them
+constexpr unsigned kMaxFetchesOfStream = 4;
+constexpr size_t kMaxBody = 8 * 1024 * 1024;  // an origin may let each of them wait for its end
 constexpr ngx_msec_t kLiveAge = 1000;         // a live playlist is fetched again after it
 constexpr ngx_msec_t kFailureAge = 1000;      // and one that could not be fetched
 constexpr unsigned kMaxHops = 5;
@@ -66,12 +68,13 @@ struct Memory {
     return n;
   }
 
-  bool is_in_use() const {
-    for (const auto &[url, playlist] : fresh) {
-      if (playlist.fetching) return true;
-    }
-    return ngx_current_msec - used < kInUse;
+  unsigned fetches() const {
+    unsigned n = 0;
+    for (const auto &[url, playlist] : fresh) n += playlist.fetching;
+    return n;
   }
+
+  bool is_in_use() const { return ngx_current_msec - used < kInUse || fetches() != 0; }
 };
 
 class Memories {
@@ -375,7 +378,7 @@ private:
     if (is_current(playlist, own_context(r_)->wait.get())) return &playlist;
     result.rebound = {};
     result.state = Rebinding::State::waiting;
-    if (playlist.fetching || fetches >= kMaxFetches) return nullptr;
+    if (playlist.fetching || fetches >= kMaxFetches || memory_.fetches() >= kMaxFetchesOfStream) return nullptr;
     bool failed = !playlist.failure.empty() && ngx_current_msec - playlist.at < kFailureAge;
     if (!failed && start_fetch(url, inherited)) {
       playlist.fetching = true;
@@ -401,7 +404,7 @@ private:
     fetch->uri = playlist_uri(r_, link_);
     fetch->inherited = inherited;
     fetch->url = url.text();
-    fetch->max_body = location_conf(r_).max_playlist;
+    fetch->max_body = std::min(location_conf(r_).max_playlist, kMaxBody);
     fetch->deadline = source_.deadline;
     if (!start(fetch)) return false;
     ++fetches;
