@@ -12,8 +12,10 @@
 //   refresh_handler    error_page @hls_refresh → follows a redirect, or finds what takes the place of a dead
 //                                               URL, and sends the request back to link_phase
 //
-// Beside it, without any client: resolving (the resolver is asked once for all who wait) and rebinding (fresh
-// playlists are fetched and kept), both by an internal_request. zone holds what all workers know.
+// Beside it, without any client, by an internal_request: resolving (the resolver is asked once for all who wait)
+// and playlist_fetch (the fresh playlists that rebinding looks in). zone holds what all workers know of a stream,
+// stream_memory what one keeps parsed; playlist_recorder puts into the zone what stands where. Requests that need
+// any of it sit in a Wait.
 
 #ifndef NGX_HTTP_HLS_PROXY_H
 #define NGX_HTTP_HLS_PROXY_H
@@ -239,6 +241,9 @@ ngx_int_t check_method(ngx_http_request_t *r);
 /// What is asked for from here on, and behind a redirect.
 void aim(RequestContext &ctx, const hls::Url &url);
 void redirect(RequestContext &ctx, const hls::Url &target);
+/// Where the redirect number `hops` leads. Null, or why it is not followed: a literal.
+const char *redirect_target(const Source &source, const hls::Url &from, std::string_view location, unsigned hops,
+                            hls::Url &target);
 
 struct Resolution {
   enum class State { ready, waiting, failed } state = State::failed;

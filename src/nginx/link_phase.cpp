@@ -3,6 +3,7 @@
 #include "core/link_name.h"
 #include "hls_proxy.h"
 #include "internal_request.h"
+#include "playlist_fetch.h"
 #include "rebinding.h"
 #include "wait.h"
 

@@ -5,7 +5,7 @@
 #include "core/content_decoder.h"
 #include "hls_proxy.h"
 #include "internal_request.h"
-#include "rebinding.h"
+#include "playlist_fetch.h"
 
 namespace hls_proxy {
 

@@ -1,6 +1,4 @@
-// What one worker knows of streams whose links have died: playlists of old generations, read back from the zone,
-// and those of the newest one, freshly fetched. Kept parsed, so that 2000 links of an old playlist cost one
-// fetch.
+// Finding the URL that takes the place of one that died, by the rules of core/rebind.h.
 
 #ifndef NGX_HTTP_HLS_PROXY_REBINDING_H
 #define NGX_HTTP_HLS_PROXY_REBINDING_H
@@ -27,16 +25,6 @@ Rebinding rebind(ngx_http_request_t *r, const Source &source, const hls::Link &l
 enum class Which { any, dead };
 /// The newest generation (of those whose links are known to be dead, or of all) in which the URL occurs; 0: none.
 std::uint64_t generation_of(Zone &zone, const hls::Link &link, const hls::Url &url, Which which);
-
-/// A playlist that link_phase is to fetch for this file, in place of opening a link.
-struct PlaylistFetch {
-  Source *source;
-  hls::Link link;            // stream, kind and url: what is asked for
-  hls::Url target;           // the same behind redirects
-  hls::Generation generation;
-  std::string serial;        // keeps it apart in the cache
-  bool asked = false;        // its origin was; false: the location itself answered
-};
 
 }  // namespace hls_proxy
 

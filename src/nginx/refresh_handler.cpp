@@ -58,16 +58,7 @@ ngx_int_t send_again(ngx_http_request_t *r, RequestContext &ctx) {
 
 ngx_int_t follow_redirect(ngx_http_request_t *r, RequestContext &ctx) {
   hls::Url target;
-  const char *reason = nullptr;
-  if (++ctx.hops > kMaxHops) {
-    reason = "it leads to more redirects than are followed";
-  } else if (hls::resolve_reference(ctx.target, ctx.location, target) != hls::Reference::http ||
-             target.text().size() > hls::LinkWriter::kMaxUrl) {
-    reason = "it redirects to what cannot be requested";
-  } else if (!in_hosts(*ctx.source, target)) {
-    reason = "it redirects to a host that is not among \"hosts\"";
-  }
-  if (reason) {
+  if (const char *reason = redirect_target(*ctx.source, ctx.target, ctx.location, ++ctx.hops, target)) {
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "hls_proxy: %s: the origin's redirect is not followed: %s",
                   stream_name(*ctx.source, ctx.link.stream).c_str(), reason);
     return pass_on(r, NGX_HTTP_BAD_GATEWAY);
@@ -209,6 +200,16 @@ ngx_int_t refresh_handler_unguarded(ngx_http_request_t *r) {
 }
 
 }  // namespace
+
+const char *redirect_target(const Source &source, const hls::Url &from, std::string_view location, unsigned hops,
+                            hls::Url &target) {
+  if (hops > kMaxHops) return "it leads to more redirects than are followed";
+  if (hls::resolve_reference(from, location, target) != hls::Reference::http ||
+      target.text().size() > hls::LinkWriter::kMaxUrl) {
+    return "it leads to what cannot be requested";
+  }
+  return in_hosts(source, target) ? nullptr : "it leads to a host that is not among \"hosts\"";
+}
 
 void take_successor(ngx_http_request_t *r, RequestContext &ctx, const Rebinding &found) {
   hls::Url url;

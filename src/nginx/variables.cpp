@@ -3,7 +3,7 @@
 #include "core/link_name.h"
 #include "hls_proxy.h"
 #include "internal_request.h"
-#include "rebinding.h"
+#include "playlist_fetch.h"
 
 namespace hls_proxy {
 

@@ -131,11 +131,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
   Generation generation;
   generation.number = size;
   hls::Url url;
-  if (hls::resolve_reference([] {
-        hls::Url base;
-        hls::parse_url("https://up.example/a/", base);
-        return base;
-      }(), input, url) == hls::Reference::http) {
+  hls::Url base;
+  FUZZ_REQUIRE(hls::parse_url("https://up.example/a/", base));
+  if (hls::resolve_reference(base, input, url) == hls::Reference::http &&
+      url.text().size() <= hls::LinkWriter::kMaxUrl) {
     require_expiry(url);
     generation.answer.url = url;
     require_flat(generation);

@@ -114,6 +114,59 @@ void check_variables() {
   tap::equal("not defined", read("#EXTM3U\n#EXTINF:1,\n{$b}\n"), failure(IndexError::unknown_variable));
 }
 
+string left_to_children(const string &text, const string &inherited = "") {
+  hls::PlaylistIndexer indexer(fixture::url(kBase), fixture::url(kBase), inherited);
+  PlaylistIndex index;
+  bool read = indexer.feed("#EXTM3U\n" + text) == IndexError::none;
+  const string before = indexer.variables();
+  if (!read || indexer.finish(index) != IndexError::none) return "error";
+  return indexer.variables() == before ? before : "finish() changes them";
+}
+
+// What a multivariant playlist leaves to its children: all that it has, IMPORTs of its own included.
+void check_left_to_children() {
+  hls::Variables parent, both;
+  parent.define("i", "in");
+  parent.define("other", "x");
+  both.define("a", "x");
+  both.define("i", "in");
+  both.define("tok", "A");
+  tap::equal("none", left_to_children("#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n"), "");
+  tap::equal("not what it was given itself", left_to_children("#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n",
+                                                              parent.encode()), "");
+  tap::equal("all kinds", left_to_children("#EXT-X-DEFINE:NAME=\"a\",VALUE=\"x\"\n#EXT-X-DEFINE:IMPORT=\"i\"\n"
+                                           "#EXT-X-DEFINE:QUERYPARAM=\"tok\"\n#EXT-X-STREAM-INF:BANDWIDTH=1\n"
+                                           "v.m3u8\n", parent.encode()), both.encode());
+}
+
+/// The number of addresses, and which each segment has.
+string addresses(const string &text) {
+  PlaylistIndex index;
+  if (hls::index_playlist(fixture::url(kBase), fixture::url(kBase), {}, "#EXTM3U\n" + text, index) !=
+      IndexError::none) return "error";
+  string shown = std::to_string(index.addresses.size()) + ":";
+  for (const PlaylistIndex::Unit &unit : index.units) shown += " " + std::to_string(unit.address);
+  return shown;
+}
+
+// Two URLs are one address if they are one text.
+void check_addresses() {
+  tap::equal("once each", addresses("#EXTINF:1,\na\n#EXTINF:1,\nb\n#EXTINF:1,\n./a\n#EXTINF:1,\n../ch1/b\n"),
+             "2: 0 1 0 1");
+  tap::equal("query, host, scheme, port, case", addresses("#EXTINF:1,\nhttps://h/a\n#EXTINF:1,\nhttps://h/a?\n"
+             "#EXTINF:1,\nhttps://h/a?b\n#EXTINF:1,\nhttps://i/a\n#EXTINF:1,\nhttp://h/a\n"
+             "#EXTINF:1,\nhttps://h:444/a\n#EXTINF:1,\nhttps://h/A\n#EXTINF:1,\nHTTPS://H/a\n"),
+             "7: 0 1 2 3 4 5 6 0");
+  tap::equal("of keys and maps, too", addresses("#EXT-X-KEY:METHOD=AES-128,URI=\"a\"\n#EXT-X-MAP:URI=\"b\"\n"
+                                                "#EXTINF:1,\nb\n#EXTINF:1,\na\n"), "2: 1 0");
+  string many, shown = "2000:";
+  for (int i = 0; i < 4000; i++) {
+    many += "#EXTINF:1,\n" + std::to_string(i % 2000) + "\n";
+    shown += " " + std::to_string(i % 2000);
+  }
+  tap::equal("many", addresses(many), shown);
+}
+
 void check_multivariant() {
   tap::equal("rows",
              read("#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"n\",LANGUAGE=\"en\","
@@ -279,6 +332,8 @@ void check_rewriter() {
   }
 TEST(media)
 TEST(variables)
+TEST(left_to_children)
+TEST(addresses)
 TEST(multivariant)
 TEST(errors)
 TEST(splits)
@@ -287,6 +342,7 @@ TEST(rewriter)
 
 }  // namespace
 
-TAP_MAIN(cmocka_unit_test(test_media), cmocka_unit_test(test_variables), cmocka_unit_test(test_multivariant),
+TAP_MAIN(cmocka_unit_test(test_media), cmocka_unit_test(test_variables), cmocka_unit_test(test_left_to_children),
+         cmocka_unit_test(test_addresses), cmocka_unit_test(test_multivariant),
          cmocka_unit_test(test_errors), cmocka_unit_test(test_splits), cmocka_unit_test(test_serialise),
          cmocka_unit_test(test_rewriter))

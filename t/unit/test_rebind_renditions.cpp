@@ -1,6 +1,6 @@
 // Entries and child playlists: R0, R1 and R5, and where a dead segment's successor is looked for.
 
-#include <map>
+#include <unistd.h>
 
 #include "rebind_fixture.h"
 
@@ -80,6 +80,26 @@ void check_r1() {
   tap::equal("no such path", rebind(c, "/v/hi.m3u8?t=1"), "not_remembered");
 }
 
+// Where nothing is remembered, arguments that select what is shown must not differ.
+void check_selection() {
+  Case c{"", variant("", 1000, "/v/x.m3u8?q=720&t=2")};
+  c.known = false;
+  tap::equal("the same", rebind(c, "/v/x.m3u8?q=720&t=1"), "same_path https://b.example/v/x.m3u8?q=720&t=2");
+  tap::equal("another", rebind(c, "/v/x.m3u8?q=1080&t=1"), "not_remembered");
+  tap::equal("none", rebind(c, "/v/x.m3u8?t=1"), "not_remembered");
+
+  Case entry{"", variant("", 1000, "w.m3u8")};
+  entry.known = false;
+  entry.old_base = "https://a.example/e.m3u8?lang=en&t=1";
+  entry.fresh_base = "https://b.example/e.m3u8?lang=en&t=2";
+  tap::equal("an entry, the same", rebind(entry, entry.old_base),
+             "same_path https://b.example/e.m3u8?lang=en&t=2");
+  entry.fresh_base = "https://b.example/e.m3u8?lang=de&t=2";
+  tap::equal("an entry, another", rebind(entry, entry.old_base), "not_remembered");
+  entry.known = true;
+  tap::equal("an entry, remembered", rebind(entry, entry.old_base), "entry https://b.example/e.m3u8?lang=de&t=2");
+}
+
 void check_variants() {
   const string hi = variant("1280x720", 2000, "hi.m3u8"), lo = variant("640x360", 900, "lo.m3u8");
   const string new_hi = variant("1280x720", 2050, "0.m3u8"), new_lo = variant("640x360", 880, "1.m3u8");
@@ -140,6 +160,44 @@ void check_ranks() {
   tap::equal("one added, the paths shifted", rebind(same, "/1.m3u8"), "ambiguous_rendition");
   same.fresh_rows = same.old_rows + same.old_rows;
   tap::equal("every row twice", rebind(same, "/1.m3u8"), "same_path https://b.example/1.m3u8");
+}
+
+string ladder(int rows, int more, const string &prefix) {
+  string text;
+  for (int i = 1; i <= rows; i++) text += variant("", 1000 * i + more, prefix + std::to_string(i) + ".m3u8");
+  return text;
+}
+
+// Work that the author of a playlist chooses is bounded. What is not would take hours here: the alarm ends it.
+void check_bounds() {
+  alarm(100);
+  tap::equal("32 that differ in bandwidth", rebind({ladder(32, 0, "v"), ladder(32, 7, "w")}, "v5.m3u8"),
+             "same_rendition https://b.example/t2/w5.m3u8");
+  tap::equal("33", rebind({ladder(33, 0, "v"), ladder(33, 7, "w")}, "v5.m3u8"), "ambiguous_rendition");
+  tap::equal("33, the same row", rebind({ladder(33, 0, "/v"), ladder(33, 0, "/v")}, "/v5.m3u8"),
+             "same_path https://b.example/v5.m3u8");
+  tap::equal("33 that differ in more", rebind({ladder(33, 0, "v") + variant("1x1", 5000, "x.m3u8"),
+             ladder(33, 7, "w") + variant("1x1", 5000, "y.m3u8")}, "x.m3u8"),
+             "same_rendition https://b.example/t2/y.m3u8");
+  const Case many{ladder(4096, 0, "v"), ladder(4096, 7, "w")};
+  for (const char *uri : {"v1.m3u8", "v32.m3u8", "v33.m3u8", "v4096.m3u8"}) {
+    tap::equal(string("4096: ") + uri, rebind(many, uri), "ambiguous_rendition");
+  }
+
+  // One playlist in many rows that each have a successor.
+  auto names = [](int rows, const string &uri) {
+    string text;
+    for (int i = 0; i < rows; i++) text += audio(std::to_string(i), "en", uri);
+    return text;
+  };
+  tap::equal("in 32 rows", rebind({names(32, "v.m3u8"), names(32, "w.m3u8")}, "v.m3u8"),
+             "same_rendition https://b.example/t2/w.m3u8");
+  tap::equal("in 33", rebind({names(33, "v.m3u8"), names(33, "w.m3u8")}, "v.m3u8"), "ambiguous_rendition");
+  tap::equal("in 4096", rebind({names(4096, "v.m3u8"), names(4096, "w.m3u8")}, "v.m3u8"), "ambiguous_rendition");
+  string same;
+  for (int i = 0; i < 4096; i++) same += variant("", 500, "/v.m3u8");
+  tap::equal("one row 4096 times", rebind({same, same}, "/v.m3u8"), "ambiguous_rendition");
+  alarm(0);
 }
 
 void check_media() {
@@ -243,6 +301,68 @@ void check_parent() {
              "other_structure");
 }
 
+/// "refusal or URL | which old one", one after the other.
+string parents(const string &old_rows, const string &fresh_rows, const std::vector<std::pair<string, string>> &media,
+               const string &uri, std::optional<hls::Position> at) {
+  hls::PlaylistIndex before = fixture::remembered(kOld, "#EXTM3U\n" + old_rows);
+  hls::PlaylistIndex after = fixture::index(kNew, "#EXTM3U\n" + fresh_rows);
+  std::vector<hls::PlaylistIndex> children;
+  for (const auto &[base, text] : media) children.push_back(fixture::remembered(base, "#EXTM3U\n" + text));
+  hls::OldGeneration old{"p", hls::mark_of(fixture::url(kOld)), &before, {}};
+  for (const hls::PlaylistIndex &child : children) old.media.push_back(&child);
+  hls::Url entry = fixture::url(kNew);
+  string shown;
+  for (const hls::FreshParent &found : hls::find_fresh_parents({fixture::url(uri), at}, &old,
+                                                               {"p", &entry, &after})) {
+    shown += (shown.empty() ? "" : ", ") + (found.playlist ? found.playlist.url : fixture::show(found.playlist));
+    if (found.old) shown += " | " + std::to_string(found.old - children.data());
+  }
+  return shown;
+}
+
+void check_parents() {
+  const string rows = variant("1280x720", 2000, "hi.m3u8") + variant("640x360", 900, "lo.m3u8");
+  const string fresh = variant("1280x720", 2000, "0.m3u8") + variant("640x360", 900, "1.m3u8");
+  const string hi = "https://a.example/t1/hi.m3u8", lo = "https://a.example/t1/lo.m3u8";
+  const string key = "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:1,\n";
+  const string first = "https://b.example/t2/0.m3u8 | ", second = "https://b.example/t2/1.m3u8 | ";
+  tap::equal("a key of two", parents(rows, fresh, {{hi, key + "h0.ts\n"}, {lo, key + "l0.ts\n"}},
+                                     "https://a.example/t1/k", std::nullopt), first + "0, " + second + "1");
+  tap::equal("versions count once, the newest", parents(rows, fresh,
+             {{lo, key + "l1.ts\n"}, {hi, key + "h1.ts\n"}, {lo, key + "l0.ts\n"}, {hi, key + "h0.ts\n"}},
+             "https://a.example/t1/k", std::nullopt), second + "0, " + first + "1");
+  tap::equal("the URL itself comes before its path", parents(rows, fresh,
+             {{hi, "#EXT-X-MAP:URI=\"k?t=0\"\n#EXTINF:1,\nh0.ts\n"}, {lo, key + "l0.ts\n"}},
+             "https://a.example/t1/k", std::nullopt), second + "1");
+  tap::equal("one of them is gone", parents(rows, variant("1280x720", 2000, "0.m3u8"),
+             {{hi, key + "h0.ts\n"}, {lo, key + "l0.ts\n"}}, "https://a.example/t1/k", std::nullopt),
+             first + "0, no_rendition | 1");
+
+  // Two playlists of one path: the position does not tell them apart.
+  const string one = "https://a.example/t1/v.m3u8?q=1", two = "https://a.example/t1/v.m3u8?q=2";
+  const string by_query = variant("1280x720", 2000, "v.m3u8?q=1") + variant("640x360", 900, "v.m3u8?q=2");
+  const hls::Position at{hls::position_parent(fixture::url(one)), 0, -1};
+  tap::equal("their segments do", parents(by_query, fresh, {{one, "#EXTINF:1,\ns?q=1\n"}, {two, "#EXTINF:1,\ns?q=2\n"}},
+                                          "https://a.example/t1/s?q=2", at), second + "1");
+  tap::equal("neither do their segments", parents(by_query, fresh,
+             {{one, "#EXTINF:1,\ns.ts\n"}, {two, "#EXTINF:1,\ns.ts\n"}}, "https://a.example/t1/s.ts", at),
+             "not_remembered");
+
+  std::vector<std::pair<string, string>> many;
+  string old_many, fresh_many, all;
+  for (int i = 0; i < 17; i++) {
+    string n = std::to_string(i), resolution = std::to_string(i + 1) + "x1";
+    old_many += variant(resolution, 1, n + ".m3u8");
+    fresh_many += variant(resolution, 1, "f" + n + ".m3u8");
+    many.push_back({"https://a.example/t1/" + n + ".m3u8", key + n + ".ts\n"});
+    all += (i ? ", https://b.example/t2/f" : "https://b.example/t2/f") + n + ".m3u8 | " + n;
+    if (i == 15) {
+      tap::equal("a key of 16", parents(old_many, fresh_many, many, "https://a.example/t1/k", std::nullopt), all);
+    }
+  }
+  tap::equal("a key of 17", parents(old_many, fresh_many, many, "https://a.example/t1/k", std::nullopt), "ambiguous");
+}
+
 // A playlist that was found behind a redirect: its links name where it was found.
 void check_redirected() {
   hls::PlaylistIndex before = fixture::remembered(kOld, "#EXTM3U\n" + variant("1x1", 1, "v.m3u8"));
@@ -267,14 +387,18 @@ void check_redirected() {
   }
 TEST(entry)
 TEST(r1)
+TEST(selection)
 TEST(variants)
 TEST(ranks)
+TEST(bounds)
 TEST(media)
 TEST(parent)
+TEST(parents)
 TEST(redirected)
 
 }  // namespace
 
-TAP_MAIN(cmocka_unit_test(test_entry), cmocka_unit_test(test_r1), cmocka_unit_test(test_variants),
-         cmocka_unit_test(test_ranks), cmocka_unit_test(test_media), cmocka_unit_test(test_parent),
+TAP_MAIN(cmocka_unit_test(test_entry), cmocka_unit_test(test_r1), cmocka_unit_test(test_selection),
+         cmocka_unit_test(test_variants), cmocka_unit_test(test_ranks), cmocka_unit_test(test_bounds),
+         cmocka_unit_test(test_media), cmocka_unit_test(test_parent), cmocka_unit_test(test_parents),
          cmocka_unit_test(test_redirected))

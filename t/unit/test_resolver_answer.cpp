@@ -131,7 +131,10 @@ void check_expires() {
   tap::equal("milliseconds", expires("1800003600999"), "1800003600 | ");
   tap::equal("a fraction", expires("1800003600.9"), "1800003600 | ");
   tap::equal("none", expires("0"), "0 | ");
-  tap::equal("a day ago", expires(std::to_string(kNow - kDay)), std::to_string(kNow - kDay) + " | ");
+  tap::equal("a clock that is behind: a day ago", expires(std::to_string(kNow - kDay)), "0 | ");
+  tap::equal("a clock that is behind: now", expires(std::to_string(kNow)), "0 | ");
+  tap::equal("to come", expires(std::to_string(kNow + 1)), "1800000001 | ");
+  tap::equal("past: the URL's own", expires("1799999999", "https://a/?exp=1800000060"), "1800000060 | ");
   tap::equal("longer ago", expires(std::to_string(kNow - kDay - 1)), "bad");
   tap::equal("in ten years", expires(std::to_string(kNow + 3650 * kDay)),
              std::to_string(kNow + 3650 * kDay) + " | ");
@@ -164,6 +167,16 @@ void check_url_expiry() {
   tap::equal("in another order", in_url("?exp=1800000200&e=1800000300&t=1799999990"), 1800000200);
   tap::equal("all past: when it was made", in_url("?t=1799999990&e=1799999980"), 0);
   tap::equal("now is past", in_url("?t=1800000000&e=1800000100"), 1800000100);
+  tap::equal("the second after now", in_url("?e=1800000001"), 1800000001);
+  for (const char *query : {"?e=1800000000", "?e=1799999999", "?e=1799913600", "?e=1800000000999", "?t=1799999999999",
+                            "?hdnts=st=1799999000~exp=1799999999~acl=/*", "?t=1799913599&e=1799990000"}) {
+    tap::equal(std::string("past: ") + query, in_url(query), 0);
+  }
+  tap::equal("Akamai's start says nothing", in_url("?hdnts=st=1800000050~acl=/*"), 0);
+  tap::equal("Akamai, one of two past", in_url("?hdnts=exp=1799999999~acl=/a&hdntl=exp=1800000700~acl=/b"), 1800000700);
+  tap::equal("in an answer", read("text/plain", "https://a/?e=1799999999"), "https://a/?e=1799999999 | 0 | ");
+  tap::equal("in a JSON answer", json(R"({"url":"https://a/?e=1799999999&exp=1800000009"})"),
+             "https://a/?e=1799999999&exp=1800000009 | 1800000009 | ");
   for (const char *query : {"", "?", "?e", "?e=", "?e=12", "?e=1800000100x", "?ex=1800000100", "?e=-1",
                             "?e=9999999999999999999999", "?x=exp=1", "?next=/e=1800000100"}) {
     tap::equal(query, in_url(query), 0);
