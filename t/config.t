@@ -103,8 +103,8 @@ my @bad = (
   ['a zone with an empty size', "$secret hls_proxy_zone hls:;", '', qr/hls_proxy_zone/, qr/hls:32m/],
   ['a zone with a bad size', "$secret hls_proxy_zone hls:big;", '', qr/hls_proxy_zone/, qr/"hls:big"/, qr/hls:32m/],
   ['a zone with a negative size', "$secret hls_proxy_zone hls:-1;", '', qr/hls_proxy_zone/, qr/hls:32m/],
-  ['a zone that is too small', "$secret hls_proxy_zone hls:511k;", '', qr/hls_proxy_zone/, qr/"hls:511k"/,
-    qr/at least 512k/],
+  ['a zone that is too small', "$secret hls_proxy_zone hls:127k;", '', qr/hls_proxy_zone/, qr/"hls:127k"/,
+    qr/at least 128k/],
   ['two zones', "$secret $zone $zone", '', qr/hls_proxy_zone.*duplicate/],
   ['two zones of two names', "$secret $zone hls_proxy_zone other:1m;", '', qr/hls_proxy_zone.*duplicate/],
   ['a zone in a server', $secret, $zone, qr/hls_proxy_zone.*not allowed here/],
@@ -157,15 +157,6 @@ my @bad = (
   ['refresh_on a status twice', resolved('refresh_on 403 404 403;'), '', qr/refresh_on/, qr/"403" stands twice/],
   ['refresh_on a word twice', resolved('refresh_on timeout timeout;'), '', qr/refresh_on/, qr/"timeout" stands twice/],
   ['two of refresh_on', resolved('refresh_on 403; refresh_on 404;'), '', qr/"refresh_on" is duplicate/],
-  (map { ["$_ without a resolver", in_source($_), '', qr/source "s"/, qr/"${\(split)[0]}" has no effect without "resolver"/] }
-    'ttl 5m;', 'cooldown 1s;', 'deadline 1s;', 'refresh_on 403;', 'refresh_before 1s;'),
-  ['links without the place where refreshes go', "$secret $source", "location /hls/ { include $params; }",
-    qr/server in \S+nginx\.conf:\d+ needs "location \@hls_refresh \{ hls_proxy_refresh; \}"/, qr/hls_proxy_params/],
-  ['links below a level that has it on', "$secret $source hls_proxy on;", 'error_page 403 @hls_refresh;',
-    qr/needs "location \@hls_refresh/],
-  ['another named location that is not there', "$secret $source",
-    "location /hls/ { include $params; error_page 403 \@nowhere; } $refresh",
-    qr/needs "location \@nowhere"/, qr/error_page/],
   ['a refresh with an argument', $secret, 'location @hls_refresh { hls_proxy_refresh on; }', qr/hls_proxy_refresh/,
     qr/number of arguments/],
   ['a refresh in a server', $secret, 'hls_proxy_refresh;', qr/hls_proxy_refresh.*not allowed here/],
@@ -230,8 +221,27 @@ subtest 'a source with a resolver' => sub {
   (my $late = resolved('')) =~ s/\Q$zone\E//;
   my ($status, $text) = check(http => "$late $zone", server => $link);
   is($status, 0, 'the zone may stand after it') or diag $text;
-  ($status, $text) = check(http => "hls_proxy_zone hls:512k; $secret $source", server => $link);
+  ($status, $text) = check(http => "hls_proxy_zone hls:128k; $secret $source", server => $link);
   is($status, 0, 'a zone of the least size, without a resolver') or diag $text;
+};
+
+subtest 'what works, with a warning' => sub {
+  my %odd = (
+    'links without the place where refreshes go' => ["$secret $source",
+      "location /hls/playlist/ { include $params; } location /hls/media/ { include $params; }",
+      qr/server in \S+nginx\.conf:\d+ has no "location \@hls_refresh \{ hls_proxy_refresh; \}"/],
+    'links below a level that has it on' => ["$secret $source hls_proxy on;", 'error_page 403 @hls_refresh;',
+      qr/has no "location \@hls_refresh/],
+    map { ("$_ without a resolver" => [in_source($_), $link,
+            qr/source "s": "${\(split)[0]}" has no effect without "resolver"/]) }
+      'ttl 5m;', 'cooldown 1s;', 'deadline 1s;', 'refresh_on 403;', 'refresh_before 1s;', 'max_resolves 3;');
+  for my $what (sort keys %odd) {
+    my ($http, $server, $message) = @{$odd{$what}};
+    my ($status, $text) = check(http => $http, server => $server);
+    is($status, 0, $what) or diag $text;
+    like($text, $message, 'it is said');
+    is(scalar(my @lines = $text =~ /\[warn\]/g), 1, 'once') or diag $text;
+  }
 };
 
 subtest 'where errors lead' => sub {

@@ -1,3 +1,5 @@
+#include <set>
+
 #include "hls_proxy.h"
 
 namespace hls_proxy {
@@ -7,7 +9,7 @@ namespace {
 // ---- directives ----------------------------------------------------------------------------------
 
 constexpr size_t kMinSecret = 16;
-constexpr size_t kMinZone = 512 * 1024;
+constexpr size_t kMinZone = 128 * 1024;
 
 char *fail(ngx_conf_t *cf, const char *format, std::string_view text) {
   ngx_str_t s = {text.size(), reinterpret_cast<u_char *>(const_cast<char *>(text.data()))};
@@ -148,7 +150,7 @@ char *zone_directive(ngx_conf_t *cf, ngx_command_t *, void *conf) {
       return fail(cf, "hls_proxy_zone: \"%V\" is not a name and a size: say for example hls_proxy_zone hls:32m;", text);
     }
     if (static_cast<size_t>(size) < kMinZone) {
-      return fail(cf, "hls_proxy_zone: \"%V\" is too small, at least 512k are needed: "
+      return fail(cf, "hls_proxy_zone: \"%V\" is too small, at least 128k are needed: "
                       "say for example hls_proxy_zone hls:32m;", text);
     }
     main.zone = Zone::create(cf, name, static_cast<size_t>(size));
@@ -432,43 +434,46 @@ ngx_int_t pre_configuration(ngx_conf_t *cf) {
   });
 }
 
-const ngx_http_core_loc_conf_t *named_location(const ngx_http_core_srv_conf_t &server, std::string_view name) {
+bool has_named_location(const ngx_http_core_srv_conf_t &server, std::string_view name) {
   for (ngx_http_core_loc_conf_t **l = server.named_locations; l && *l; ++l) {
-    if (view((*l)->name) == name) return *l;
+    if (view((*l)->name) == name) return true;
   }
-  return nullptr;
+  return false;
 }
 
-bool refreshes(const ngx_http_core_loc_conf_t &location) {
-  return static_cast<LocationConf *>(location.loc_conf[ngx_http_hls_proxy_module.ctx_index])->refresh;
-}
-
-// nginx looks for a named location only when an error leads there: a 500 while playing.
-bool check_error_pages(ngx_conf_t *cf, const LinkLocation &l) {
+// nginx looks for a named location only when an error leads there, and then answers 500. In a server without
+// @hls_refresh the origin's status is better.
+bool drop_error_pages(ngx_conf_t *cf, const LinkLocation &l, std::set<void *> &warned) {
+  static constexpr std::string_view kName = "@hls_refresh";
   ngx_array_t *pages = l.location->error_pages;
-  if (pages == nullptr) return true;
   auto &server = *static_cast<ngx_http_core_srv_conf_t *>(l.server);
+  if (pages == nullptr || has_named_location(server, kName)) return true;
+
+  ngx_array_t *kept = ngx_array_create(cf->pool, pages->nelts, sizeof(ngx_http_err_page_t));
+  if (kept == nullptr) return false;
   for (ngx_uint_t i = 0; i < pages->nelts; ++i) {
     auto &page = static_cast<ngx_http_err_page_t *>(pages->elts)[i];
-    std::string_view name = view(page.value.value);
-    if (page.value.lengths || name.substr(0, 1) != "@") continue;
-    const ngx_http_core_loc_conf_t *named = named_location(server, name);
-    if (named && (name != "@hls_refresh" || refreshes(*named))) continue;
-    const char *format = name == "@hls_refresh"
-                             ? "server in %s:%ui needs \"location %V { hls_proxy_refresh; }\": "
-                               "error_page of hls_proxy_params leads there"
-                             : "server in %s:%ui needs \"location %V\": "
-                               "error_page of a location with \"hls_proxy on\" leads there";
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, format, server.file_name, server.line, &page.value.value);
-    return false;
+    if (view(page.value.value) != kName) *static_cast<ngx_http_err_page_t *>(ngx_array_push(kept)) = page;
   }
+  if (kept->nelts == pages->nelts) return true;
+  l.location->error_pages = kept->nelts ? kept : nullptr;
+  if (!warned.insert(l.server).second) return true;
+  ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                     "server in %s:%ui has no \"location @hls_refresh { hls_proxy_refresh; }\", where error_page of "
+                     "hls_proxy_params leads: no URL is refreshed, and no redirect followed",
+                     server.file_name, server.line);
   return true;
 }
 
 ngx_int_t post_configuration(ngx_conf_t *cf) {
-  for (const LinkLocation &l : main_conf(cf).enabled_locations) {
-    if (!check_error_pages(cf, l)) return NGX_ERROR;
-  }
+  bool dropped = guarded(false, [&] {
+    std::set<void *> warned;
+    for (const LinkLocation &l : main_conf(cf).enabled_locations) {
+      if (!drop_error_pages(cf, l, warned)) return false;
+    }
+    return true;
+  });
+  if (!dropped) return NGX_ERROR;
 
   auto *core = static_cast<ngx_http_core_main_conf_t *>(
       ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));

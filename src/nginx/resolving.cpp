@@ -1,5 +1,7 @@
 // Asking a source's resolver where a stream is now: once, whoever and however many want to know.
 
+#include <map>
+
 #include "core/percent.h"
 #include "core/resolver_answer.h"
 #include "hls_proxy.h"
@@ -12,6 +14,14 @@ namespace hls_proxy {
 namespace {
 
 constexpr unsigned kMaxLeads = 2;   // the second for who waited in vain, as the first to ask was killed
+
+// Answers for which the zone had no room, for those in this worker who wait for them.
+struct Unkept {
+  hls::Generation generation;
+  ngx_msec_t at;
+};
+constexpr size_t kMaxUnkept = 64;
+std::map<std::string, Unkept> unkept;   // by stream
 
 // Of this worker: resolves that run, and whether somebody waits for one of them to end, to start another.
 unsigned running = 0;
@@ -73,7 +83,11 @@ void finish(const Resolve &resolve, const InternalResponse &response) {
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "hls_proxy: %s was not resolved after %M ms: %s",
                   resolve.name.c_str(), took, failure->reason.c_str());
   } else {
-    auto generation = resolve.zone->publish(resolve.stream, answer, resolve.forced, source.cooldown);
+    bool kept;
+    auto generation = resolve.zone->publish(resolve.stream, answer, resolve.forced, source.cooldown, kept);
+    if (unkept.size() >= kMaxUnkept) unkept.clear();
+    if (kept) unkept.erase(resolve.stream);
+    else unkept[resolve.stream] = {generation, ngx_current_msec};
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "hls_proxy: %s was resolved in %M ms: generation %uL%s%s",
                   resolve.name.c_str(), took, static_cast<uint64_t>(generation.number),
                   answer.provider.empty() ? "" : " of ", answer.provider.c_str());
@@ -102,6 +116,13 @@ bool lead(ngx_http_request_t *r, const Source &source, const hls::Link &link, ng
   zone->fail(link.stream_text, NGX_HTTP_BAD_GATEWAY, source.cooldown);
   Wait::wake(link.stream_text);
   return false;
+}
+
+const Unkept *find_unkept(const std::string &stream, const Wait *wait) {
+  auto found = unkept.find(stream);
+  bool awaited = wait && found != unkept.end() &&
+                 static_cast<ngx_msec_int_t>(found->second.at - wait->since()) >= 0;
+  return awaited ? &found->second : nullptr;
 }
 
 }  // namespace
@@ -133,7 +154,10 @@ Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link 
       }
       return {Resolution::State::ready, std::move(claimed.generation), 0};
     case Zone::Claim::lead:
-      // Where the zone could not keep what came, the same request would lead again and again.
+      if (const Unkept *answer = find_unkept(link.stream_text, wait)) {
+        zone.abandon(link.stream_text);
+        return {Resolution::State::ready, answer->generation, 0};
+      }
       if (++leads > kMaxLeads || !lead(r, source, link, status)) {
         zone.abandon(link.stream_text);
         break;

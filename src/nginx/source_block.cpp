@@ -310,7 +310,8 @@ char *check_block(ngx_conf_t *cf, const Block &block) {
   }
   for (const SourceDirective *d : block.seen) {
     if (!source.resolver.empty() || !d->for_resolver) continue;
-    return error(cf, name + ": " + quoted(d->name) + " has no effect without \"resolver\"");
+    ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "hls_proxy_source: %s: \"%s\" has no effect without \"resolver\"",
+                       name.c_str(), d->name);
   }
   if (source.has_url && !url_is_in_hosts(source)) {
     return error(cf, name + ": \"hosts\" must name the host of \"url\", too");

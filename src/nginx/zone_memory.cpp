@@ -7,9 +7,9 @@ namespace hls_proxy {
 namespace {
 
 constexpr size_t kMaxPlaylists = 32;    // of a generation
-constexpr size_t kLargest = 8;          // one piece is at most the zone's size by this
+constexpr size_t kLargest = 2;          // one piece is at most the zone's size by this
 constexpr size_t kMaxSpared = 64;       // streams that are passed over when room is needed
-constexpr size_t kShare = 8;            // and so is what is remembered of one stream's playlists
+constexpr size_t kShare = 8;            // what is remembered of one stream's playlists is at most its size by this
 
 Window window_of(const hls::PlaylistIndex &index) {
   if (index.units.empty()) return {};
@@ -140,11 +140,11 @@ void Zone::Locked::release(Stream *stream) {
   count(shared().changes);
 }
 
-void Zone::Locked::add(Stream &stream, const hls::Generation &generation, const hls::UrlMark &entry,
+bool Zone::Locked::add(Stream &stream, const hls::Generation &generation, const hls::UrlMark &entry,
                        std::string_view bytes) {
   const std::string &provider = generation.answer.provider;
   size_t size = sizeof(Generation) + provider.size() + bytes.size();
-  if (size > shm_.shm.size / kLargest) return;
+  if (size > shm_.shm.size / kLargest) return false;
   while (stream.count >= kMaxGenerations) remove(stream, *stream.least_needed());
   void *memory = allocate(size, &stream);
   // An answer is worth more than what was remembered of those before it: without it nothing plays.
@@ -152,7 +152,7 @@ void Zone::Locked::add(Stream &stream, const hls::Generation &generation, const 
     remove(stream, *stream.least_needed());
     memory = allocate(size, &stream);
   }
-  if (memory == nullptr) return;
+  if (memory == nullptr) return false;
 
   auto *added = new (memory) Generation{};
   added->number = generation.number;
@@ -167,6 +167,7 @@ void Zone::Locked::add(Stream &stream, const hls::Generation &generation, const 
   ngx_memcpy(added->bytes(), bytes.data(), bytes.size());
   stream.generations.push_front(*added);
   ++stream.count;
+  return true;
 }
 
 Zone::Record *Zone::Locked::record(Stream &stream, Generation &generation, const hls::UrlMark &self) {

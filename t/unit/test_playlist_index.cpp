@@ -198,6 +198,15 @@ void check_errors() {
   for (int i = 0; i < 65536; i++) many += "a\n";
   tap::equal("the most segments", read(many).substr(0, 6), "0 a 0\n");
   tap::equal("one more", read(many + "a\n"), failure(IndexError::too_large));
+  // A variable of 1000 bytes, fourteen times in each of ten attributes of 1000 rows: 140 MB out of 1 MB.
+  string names = "#EXTM3U\n#EXT-X-DEFINE:NAME=\"v\",VALUE=\"" + string(1000, 'x') + "\"\n", value, row;
+  for (int i = 0; i < 14; i++) value += "{$v}";
+  for (const char *name : {"RESOLUTION", "CODECS", "FRAME-RATE", "VIDEO-RANGE", "AUDIO", "VIDEO", "SUBTITLES",
+                           "CLOSED-CAPTIONS", "STABLE-VARIANT-ID", "PATHWAY-ID"}) {
+    row += string(",") + name + "=\"" + value + "\"";
+  }
+  for (int i = 0; i < 1000; i++) names += "#EXT-X-STREAM-INF:BANDWIDTH=1" + row + "\nv.m3u8\n";
+  tap::check(read(names) == failure(IndexError::too_large), "attributes that variables make long");
   tap::equal("the last number", read(head + "#EXT-X-MEDIA-SEQUENCE:18446744073709551615\na\n"),
              "18446744073709551615 a 0\n");
   tap::equal("beyond it", read(head + "#EXT-X-MEDIA-SEQUENCE:18446744073709551615\na\nb\n"),
