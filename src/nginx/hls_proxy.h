@@ -188,6 +188,7 @@ struct RequestContext : Attempt {
   std::string upstream_uri;                 // path and query of the target, foreign arguments included
   bool rebound = false;                     // url took the place of the link's own
   unsigned number = 1;                      // 2: after a refresh
+  bool caught_up = false;                   // it went to a generation that was known before it came
   unsigned hops = 0;                        // redirects that were followed in this attempt
   bool again = false;                       // on its way back from @hls_refresh
   ngx_uint_t failure = 0;                   // what the client gets, should refreshing fail

@@ -100,7 +100,7 @@ std::optional<RefreshCause> cause_of(const RequestContext &ctx) {
 // The generation that the dead URL is of: what is newer may know what took its place. 0: not known, and then
 // what is there already may know it, too.
 std::uint64_t failed_generation(ngx_http_request_t *r, const RequestContext &ctx) {
-  if (ctx.rebound) return ctx.generation->number;
+  if (ctx.rebound || ctx.caught_up) return ctx.generation->number;
   return generation_of(*main_conf(r).zone, ctx.link, ctx.link.url, Which::any);
 }
 
@@ -129,9 +129,10 @@ ngx_int_t retry(ngx_http_request_t *r, RequestContext &ctx, const Rebinding &fou
                 "hls_proxy: %s: a URL that died (%ui) goes on in generation %uL (%s)",
                 stream_name(*ctx.source, ctx.link.stream).c_str(), ctx.failure, static_cast<uint64_t>(fresh.number),
                 hls::name_of(found.rebound.rule));
-  // A URL of no known generation has only caught up with what was there all along, which may be dead by now.
-  bool caught_up = ctx.failed_generation == 0 && ctx.generation && ctx.generation->number == fresh.number;
-  if (!caught_up) ctx.number = 2;
+  // Once a request may catch up with what was there all along, and may be dead by now, before it is refreshed.
+  bool known = ctx.generation && ctx.generation->number == fresh.number;
+  if (known && !ctx.caught_up) ctx.caught_up = true;
+  else ctx.number = 2;
   ctx.generation = fresh;
   ctx.hops = 0;
   take_successor(r, ctx, found);
@@ -233,7 +234,8 @@ void refresh_for_others(ngx_http_request_t *r, RequestContext &ctx) {
 
 // Only now: an error of one URL, such as a segment that has left the window, says nothing of all the others.
 void note_success(ngx_http_request_t *r, RequestContext &ctx) {
-  if (ctx.number == 1 || !ctx.rebound || ctx.failed_generation == 0) return;
+  bool retried = ctx.number > 1 || ctx.caught_up;
+  if (!retried || !ctx.rebound || ctx.failed_generation == 0) return;
   main_conf(r).zone->mark_dead(ctx.link.stream_text, ctx.failed_generation);
 }
 

@@ -143,7 +143,8 @@ ngx_int_t filter_link_response(ngx_http_request_t *r, RequestContext &ctx) {
       (ctx.body == hls::BodyKind::html || is_unclear(ctx.body))) {
     return refuse(r, ctx, "what is in the cache is neither a playlist nor media");
   }
-  if (r->headers_out.status < 300) note_success(r, ctx);
+  ngx_uint_t status = r->headers_out.status;
+  if (status < 400 || status == NGX_HTTP_RANGE_NOT_SATISFIABLE) note_success(r, ctx);
   bool playlist = ctx.body == hls::BodyKind::playlist, json = is_json(r, ctx);
   std::string_view location = header_value(r->headers_out.headers, "location");
   clean_response_headers(r, ctx);

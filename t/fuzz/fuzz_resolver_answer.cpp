@@ -35,7 +35,8 @@ bool has_control(string_view text) {
 
 bool is_token(string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return c > 0x20 && c < 0x7F && string_view("\"(),/:;<=>?@[\\]{}").find(static_cast<char>(c)) == string_view::npos;
+    return c > 0x20 && c < 0x7F &&
+        string_view("\"(),/:;<=>?@[\\]{}").find(static_cast<char>(c)) == string_view::npos;
   });
 }
 
@@ -88,7 +89,8 @@ void read_answer(string_view type, string_view body) {
   AnswerError error = hls::parse_resolver_answer(type, body, kNow, answer);
   FUZZ_REQUIRE(hls::describe(error)[0] != '\0');
   if (error != AnswerError::none) {
-    FUZZ_REQUIRE(answer.provider == "before" && answer.url.empty() && answer.headers.empty() && answer.expires == 0);
+    FUZZ_REQUIRE(answer.provider == "before" && answer.url.empty() && answer.headers.empty() &&
+                 answer.expires == 0);
     return;
   }
   hls::Url again;

@@ -134,7 +134,8 @@ void check_left_to_children() {
   tap::equal("none", left_to_children("#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n"), "");
   tap::equal("not what it was given itself", left_to_children("#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n",
                                                               parent.encode()), "");
-  tap::equal("all kinds", left_to_children("#EXT-X-DEFINE:NAME=\"a\",VALUE=\"x\"\n#EXT-X-DEFINE:IMPORT=\"i\"\n"
+  tap::equal("all kinds",
+             left_to_children("#EXT-X-DEFINE:NAME=\"a\",VALUE=\"x\"\n#EXT-X-DEFINE:IMPORT=\"i\"\n"
                                            "#EXT-X-DEFINE:QUERYPARAM=\"tok\"\n#EXT-X-STREAM-INF:BANDWIDTH=1\n"
                                            "v.m3u8\n", parent.encode()), both.encode());
 }
@@ -153,7 +154,8 @@ string addresses(const string &text) {
 void check_addresses() {
   tap::equal("once each", addresses("#EXTINF:1,\na\n#EXTINF:1,\nb\n#EXTINF:1,\n./a\n#EXTINF:1,\n../ch1/b\n"),
              "2: 0 1 0 1");
-  tap::equal("query, host, scheme, port, case", addresses("#EXTINF:1,\nhttps://h/a\n#EXTINF:1,\nhttps://h/a?\n"
+  tap::equal("query, host, scheme, port, case",
+             addresses("#EXTINF:1,\nhttps://h/a\n#EXTINF:1,\nhttps://h/a?\n"
              "#EXTINF:1,\nhttps://h/a?b\n#EXTINF:1,\nhttps://i/a\n#EXTINF:1,\nhttp://h/a\n"
              "#EXTINF:1,\nhttps://h:444/a\n#EXTINF:1,\nhttps://h/A\n#EXTINF:1,\nHTTPS://H/a\n"),
              "7: 0 1 2 3 4 5 6 0");
@@ -351,7 +353,8 @@ TEST(rewriter)
 
 }  // namespace
 
-TAP_MAIN(cmocka_unit_test(test_media), cmocka_unit_test(test_variables), cmocka_unit_test(test_left_to_children),
+TAP_MAIN(cmocka_unit_test(test_media), cmocka_unit_test(test_variables),
+         cmocka_unit_test(test_left_to_children),
          cmocka_unit_test(test_addresses), cmocka_unit_test(test_multivariant),
          cmocka_unit_test(test_errors), cmocka_unit_test(test_splits), cmocka_unit_test(test_serialise),
          cmocka_unit_test(test_rewriter))

@@ -81,15 +81,18 @@ void check_r1() {
              rebind(names, fresh_names, "/get?file=2&t=1", 2, kUnknown), "ambiguous");
 }
 
-// Where nothing is remembered: what has no position only in complete playlists, and not what another query selects.
+// Where nothing is remembered: what has no position only in complete playlists, and not what another query
+// selects.
 void check_r1_alone() {
   const string key = "#EXT-X-KEY:METHOD=AES-128,URI=\"k.key?t=1\"\n#EXT-X-MAP:URI=\"i.mp4?t=1\"\n";
   Media window = live(kOld, "s", 100, true), fresh_window = live(kOld, "s", 102, true);
   window.head = key;
   fresh_window.head = "#EXT-X-KEY:METHOD=AES-128,URI=\"k.key?t=2\"\n#EXT-X-MAP:URI=\"i.mp4?t=2\"\n";
   for (const char *uri : {"k.key?t=1", "i.mp4?t=1"}) {
-    tap::equal(string("live: ") + uri, rebind(window, fresh_window, uri, std::nullopt, kUnknown), "not_remembered");
-    string fresh = "same_path https://a.example/tok1/v/" + string(uri).replace(string(uri).find('=') + 1, 1, "2");
+    tap::equal(string("live: ") + uri, rebind(window, fresh_window, uri, std::nullopt, kUnknown),
+               "not_remembered");
+    string fresh = "same_path https://a.example/tok1/v/" +
+        string(uri).replace(string(uri).find('=') + 1, 1, "2");
     tap::equal(string("live, remembered: ") + uri, rebind(window, fresh_window, uri, std::nullopt), fresh);
     fresh_window.ended = true;
     tap::equal(string("complete: ") + uri, rebind(window, fresh_window, uri, std::nullopt, kUnknown), fresh);
@@ -105,20 +108,25 @@ void check_r1_alone() {
     string old, fresh, found;
   };
   for (const Query &q : {Query{"t=1", "t=2", there + "t=2"}, {"kid=7&t=1", "kid=7&t=2", there + "kid=7&t=2"},
-                         {"kid=7&t=1", "kid=8&t=2", none}, {"KID=7", "KID=8", none}, {"KeyId=7", "KeyId=8", none},
-                         {"key_id=7", "key_id=8", none}, {"lang=en", "lang=de", none}, {"t=1&q=720", "t=2&q=1080", none},
+                         {"kid=7&t=1", "kid=8&t=2", none}, {"KID=7", "KID=8", none},
+                             {"KeyId=7", "KeyId=8", none},
+                         {"key_id=7", "key_id=8", none}, {"lang=en", "lang=de", none},
+                             {"t=1&q=720", "t=2&q=1080", none},
                          {"quality=hi&t=1", "t=2", none}, {"t=1", "quality=hi&t=2", none},
                          {"quality=hi&t=1", "t=2&quality=hi", there + "t=2&quality=hi"},
                          {"quality=hi", "quality=HI", none}, {"q=1&q=2", "q=1", none}, {"id", "id=1", none},
-                         {"liq=1", "liq=2", there + "liq=2"}, {"qq=1", "qq=2", there + "qq=2"}, {"", "q=", none}}) {
+                         {"liq=1", "liq=2", there + "liq=2"}, {"qq=1", "qq=2", there + "qq=2"},
+                             {"", "q=", none}}) {
     Media old = vod(kOld, "s"), fresh = vod(kOld, "s");
     old.head = "#EXT-X-KEY:METHOD=AES-128,URI=\"k?" + q.old + "\"\n";
     fresh.head = "#EXT-X-KEY:METHOD=AES-128,URI=\"k?" + q.fresh + "\"\n";
-    tap::equal("a key: " + q.old + " and " + q.fresh, rebind(old, fresh, "k?" + q.old, std::nullopt, kUnknown), q.found);
+    tap::equal("a key: " + q.old + " and " + q.fresh,
+               rebind(old, fresh, "k?" + q.old, std::nullopt, kUnknown), q.found);
     old.segments[2].uri = "k?" + q.old;
     fresh.segments[2].uri = "k?" + q.fresh;
     old.head = fresh.head = "";
-    tap::equal("a segment: " + q.old + " and " + q.fresh, rebind(old, fresh, "k?" + q.old, 2, kUnknown), q.found);
+    tap::equal("a segment: " + q.old + " and " + q.fresh, rebind(old, fresh, "k?" + q.old, 2, kUnknown),
+               q.found);
   }
 }
 
@@ -465,7 +473,8 @@ TEST(others)
 
 }  // namespace
 
-TAP_MAIN(cmocka_unit_test(test_r1), cmocka_unit_test(test_r1_alone), cmocka_unit_test(test_r2_vod), cmocka_unit_test(test_r3_vod),
+TAP_MAIN(cmocka_unit_test(test_r1), cmocka_unit_test(test_r1_alone), cmocka_unit_test(test_r2_vod),
+         cmocka_unit_test(test_r3_vod),
          cmocka_unit_test(test_live), cmocka_unit_test(test_reckoned_dates),
          cmocka_unit_test(test_discontinuity), cmocka_unit_test(test_keys), cmocka_unit_test(test_drm),
          cmocka_unit_test(test_maps), cmocka_unit_test(test_byte_ranges), cmocka_unit_test(test_parts),

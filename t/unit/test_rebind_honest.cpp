@@ -1,5 +1,5 @@
-// What origins do that mean no harm: windows that restart, events that end, advertisements, keys and parts that come
-// and go. A successor is the same thing, or there is none.
+// What origins do that mean no harm: windows that restart, events that end, advertisements, keys and parts
+// that come and go. A successor is the same thing, or there is none.
 
 #include "rebind_fixture.h"
 
@@ -18,7 +18,8 @@ const char *const kFound = "https://b.example/s2/v/";
 
 string date(unsigned seconds, unsigned milliseconds = 0) {
   char text[80];
-  std::snprintf(text, sizeof text, "#EXT-X-PROGRAM-DATE-TIME:2024-01-01T%02u:%02u:%02u.%03uZ\n", seconds / 3600,
+  std::snprintf(text, sizeof text, "#EXT-X-PROGRAM-DATE-TIME:2024-01-01T%02u:%02u:%02u.%03uZ\n",
+                seconds / 3600,
                 seconds / 60 % 60, seconds % 60, milliseconds);
   return text;
 }
@@ -54,7 +55,8 @@ void check_restart() {
     b.head = "#EXT-X-KEY:METHOD=AES-128,URI=\"a.key\"\n";
     return rebind(a, b, "a.key", std::nullopt);
   }(), "no_date");
-  tap::equal("it ends where the old one did", rebind(old, window(kNew, 2, 4), "s2.ts", 2), at("same_name", "s2.ts"));
+  tap::equal("it ends where the old one did", rebind(old, window(kNew, 2, 4), "s2.ts", 2),
+             at("same_name", "s2.ts"));
 
   Media then = dated(window(kOld, 0, 6)), now = window(kNew, 0, 4);
   for (unsigned i = 0; i < 4; i++) now.segments[i].tags = date(5000 + 6 * i);
@@ -65,9 +67,11 @@ void check_restart() {
              at("same_place", "r2.ts"));
   // File names that go round: of ten names each is there once, ten numbers later.
   Media round = window(kOld, 100, 4), next = window(kOld, 110, 4);
-  for (unsigned i = 0; i < 4; i++) round.segments[i].uri = next.segments[i].uri = "s" + std::to_string(i) + ".ts";
+  for (unsigned i = 0; i < 4; i++) round.segments[i].uri = next.segments[i].uri = "s" + std::to_string(i) +
+      ".ts";
   tap::equal("names that go round", rebind(round, next, "s2.ts", 102), "outside_window");
-  tap::equal("names that go round, not remembered", rebind(round, next, "s2.ts", 102, false), "outside_window");
+  tap::equal("names that go round, not remembered", rebind(round, next, "s2.ts", 102, false),
+             "outside_window");
 }
 
 // A window without EXT-X-MEDIA-SEQUENCE: every version begins at 0.
@@ -79,7 +83,8 @@ void check_unnumbered() {
   };
   Media old = unnumbered(kOld, 100, "s");
   tap::equal("by its path", rebind(old, unnumbered(kOld, 102, "s"), "s103.ts", 3), "moved");
-  tap::equal("by its path, not remembered", rebind(old, unnumbered(kOld, 102, "s"), "s103.ts", 3, false), "moved");
+  tap::equal("by its path, not remembered", rebind(old, unnumbered(kOld, 102, "s"), "s103.ts", 3, false),
+             "moved");
   tap::equal("by its name", rebind(old, unnumbered(kNew, 102, "s"), "s103.ts", 3), "moved");
   tap::equal("gone", rebind(old, unnumbered(kNew, 102, "s"), "s101.ts", 1), "no_date");
   tap::equal("by its place", rebind(old, unnumbered(kNew, 102, "r"), "s103.ts", 3), "no_date");
@@ -95,7 +100,8 @@ void check_event() {
   Media renamed = window(kNew, 0, 9, "r");
   renamed.ended = true;
   tap::equal("names change", rebind(event, renamed, "s3.ts", 3), "no_date");
-  tap::equal("names change, with dates", rebind(dated(event), dated(renamed), "s3.ts", 3), at("same_place", "r3.ts"));
+  tap::equal("names change, with dates", rebind(dated(event), dated(renamed), "s3.ts", 3),
+             at("same_place", "r3.ts"));
 
   // Its beginning is cut off, and what is left is numbered anew.
   Media cut = window(kNew, 0, 6);
@@ -137,7 +143,8 @@ void check_advertisements() {
   fresh.base = "https://b.example/s1/v/index.m3u8?t=2";
   tap::equal("the film", rebind(old, fresh, "s101.ts", 101), "same_path https://b.example/s1/v/s101.ts");
   tap::equal("another advertisement", rebind(old, fresh, "/ads/soap/1.ts", 102), "moved");
-  tap::equal("another advertisement, dated", rebind(dated(old), dated(fresh), "/ads/soap/1.ts", 102), "moved");
+  tap::equal("another advertisement, dated", rebind(dated(old), dated(fresh), "/ads/soap/1.ts", 102),
+             "moved");
   tap::equal("another advertisement, not remembered", rebind(old, fresh, "/ads/soap/1.ts", 102, false),
              "not_remembered");
   old.ended = fresh.ended = true;
@@ -179,16 +186,19 @@ void check_keys() {
   Media old = keyed(kOld, 99, "?t=1", "k"), fresh = keyed(kNew, 102, "?t=2", "k");
   tap::equal("a key that both have", rebind(old, fresh, "k34?t=1", std::nullopt), at("same_name", "k34?t=2"));
   tap::equal("a key of the past", rebind(old, fresh, "k33?t=1", std::nullopt), "outside_window");
-  tap::equal("a key of which nothing is known", rebind(old, fresh, "k35?t=1", std::nullopt), "not_remembered");
+  tap::equal("a key of which nothing is known", rebind(old, fresh, "k35?t=1", std::nullopt),
+             "not_remembered");
   Media dated_old = dated(keyed(kOld, 99, "", "k")), dated_fresh = dated(keyed(kNew, 102, "", "x"));
-  tap::equal("names change, with dates", rebind(dated_old, dated_fresh, "k34", std::nullopt), at("same_place", "x34"));
+  tap::equal("names change, with dates", rebind(dated_old, dated_fresh, "k34", std::nullopt),
+             at("same_place", "x34"));
   Media shifted = dated(window(kNew, 102, 6, "x"));
   shifted.head = "#EXT-X-KEY:METHOD=AES-128,URI=\"x34\"\n";
   shifted.segments[4].tags += "#EXT-X-KEY:METHOD=AES-128,URI=\"x35\"\n";
   tap::equal("a key that ends later", rebind(dated(keyed(kOld, 99, "", "k")), shifted, "k34", std::nullopt),
              at("same_place", "x34"));
   Media longer = dated(keyed(kOld, 102, "", "k"));
-  tap::equal("a key that ends later, at a segment that both have", rebind(longer, shifted, "k35", std::nullopt),
+  tap::equal("a key that ends later, at a segment that both have",
+             rebind(longer, shifted, "k35", std::nullopt),
              "ambiguous");
 
   // One script gives out all keys; the dead one is of a version that was not taken.
@@ -216,7 +226,8 @@ void check_keys() {
 void check_gaps() {
   Media old = window(kOld, 100, 4), fresh = window(kOld, 101, 4);
   old.segments[2].tags = "#EXT-X-GAP\n";
-  tap::equal("a gap that is filled", rebind(old, fresh, "s102.ts", 102), "same_path https://a.example/s1/v/s102.ts");
+  tap::equal("a gap that is filled", rebind(old, fresh, "s102.ts", 102),
+             "same_path https://a.example/s1/v/s102.ts");
   fresh.segments[1].tags = "#EXT-X-GAP\n";
   tap::equal("a gap still", rebind(old, fresh, "s102.ts", 102), "gap");
   Media parts = window(kOld, 100, 2);
@@ -225,7 +236,8 @@ void check_gaps() {
   lost.segments[1].tags = "#EXT-X-PART:DURATION=3,URI=\"p0\"\n#EXT-X-PART:DURATION=3,URI=\"p1\",GAP=YES\n";
   tap::equal("a part that is lost", rebind(parts, lost, "p1", 101, true, 1), "gap");
   tap::equal("a part that is lost, not remembered", rebind(parts, lost, "p1", 101, false, 1), "gap");
-  tap::equal("a part that is not", rebind(parts, lost, "p0", 101, true, 0), "same_path https://a.example/s1/v/p0");
+  tap::equal("a part that is not", rebind(parts, lost, "p0", 101, true, 0),
+             "same_path https://a.example/s1/v/p0");
 }
 
 // One growing file, of which the segments are ranges.
@@ -234,7 +246,8 @@ void check_growing_file() {
     Media m = window(base, first, 4);
     for (unsigned i = 0; i < 4; i++) {
       m.segments[i].uri = file;
-      m.segments[i].tags = "#EXT-X-BYTERANGE:" + std::to_string(size) + "@" + std::to_string((first + i) * size) + "\n";
+      m.segments[i].tags = "#EXT-X-BYTERANGE:" + std::to_string(size) + "@" +
+          std::to_string((first + i) * size) + "\n";
     }
     return m;
   };
@@ -243,13 +256,16 @@ void check_growing_file() {
              at("same_name", "h.mp4?t=2"));
   tap::equal("all of it is new", rebind(old, growing(kNew, 14, "h.mp4", 1000), "h.mp4?t=1", std::nullopt),
              "outside_window");
-  tap::equal("encoded anew", rebind(old, growing(kNew, 12, "h.mp4", 1001), "h.mp4?t=1", std::nullopt), "byte_range");
+  tap::equal("encoded anew", rebind(old, growing(kNew, 12, "h.mp4", 1001), "h.mp4?t=1", std::nullopt),
+             "byte_range");
   Media next = growing(kNew, 12, "h.mp4", 1000);
   next.segments[1].uri = "i.mp4";
   tap::equal("the next file begins", rebind(old, next, "h.mp4?t=1", std::nullopt), "ambiguous");
-  tap::equal("a segment that has a file of its own now", rebind(old, window(kNew, 12, 4), "h.mp4?t=1", std::nullopt),
+  tap::equal("a segment that has a file of its own now",
+             rebind(old, window(kNew, 12, 4), "h.mp4?t=1", std::nullopt),
              "byte_range");
-  tap::equal("live, not remembered", rebind(old, growing(kOld, 12, "h.mp4?t=2", 1000), "h.mp4?t=1", std::nullopt, false),
+  tap::equal("live, not remembered",
+             rebind(old, growing(kOld, 12, "h.mp4?t=2", 1000), "h.mp4?t=1", std::nullopt, false),
              "not_remembered");
 }
 
@@ -270,9 +286,11 @@ void check_parts() {
              "outside_window");
   tap::equal("the whole one has no parts any more", rebind(old, parted(kNew, "r", 0, 0), "s101.ts", 101),
              at("same_place", "r101.ts"));
-  tap::equal("the first part has gone, by its path", rebind(old, parted(kOld, "s", 1, 3), "s101.1.ts", 101, true, 1),
+  tap::equal("the first part has gone, by its path",
+             rebind(old, parted(kOld, "s", 1, 3), "s101.1.ts", 101, true, 1),
              "moved");
-  tap::equal("the first part has gone, by its name", rebind(old, parted(kNew, "s", 1, 3), "s101.1.ts", 101, true, 1),
+  tap::equal("the first part has gone, by its name",
+             rebind(old, parted(kNew, "s", 1, 3), "s101.1.ts", 101, true, 1),
              "moved");
   // Parts that are left are counted from their first one on, which is another now.
   string gone = rebind(old, parted(kNew, "r", 1, 3), "s101.1.ts", 101, true, 1);
@@ -281,7 +299,8 @@ void check_parts() {
   Media open = window(kOld, 100, 1), whole = parted(kNew, "r", 0, 3);
   open.segments[0].tags = date(0);
   open.tail = "#EXT-X-PART:DURATION=2,URI=\"s101.0.ts\"\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"s101.1.ts\"\n";
-  tap::equal("its segment is whole now", rebind(open, whole, "s101.0.ts", 101, true, 0), at("same_place", "r101.0.ts"));
+  tap::equal("its segment is whole now", rebind(open, whole, "s101.0.ts", 101, true, 0),
+             at("same_place", "r101.0.ts"));
   tap::equal("a hint has come true under another name", rebind(open, whole, "s101.1.ts", 101, true, 1),
              "not_remembered");
   whole = parted(kOld, "s", 0, 3);
@@ -340,29 +359,37 @@ void check_ladders() {
              "ambiguous_rendition");
   tap::equal("all a step down", rendition(old, master({{260, "x"}, {510, "y"}, {990, "z"}}), "b"),
              "ambiguous_rendition");
-  tap::equal("the lowest for a new highest", rendition(old, master({{1010, "x"}, {2020, "y"}, {9000, "z"}}), "a"),
+  tap::equal("the lowest for a new highest",
+             rendition(old, master({{1010, "x"}, {2020, "y"}, {9000, "z"}}), "a"),
              "ambiguous_rendition");
-  tap::equal("two of two", rendition(master({{500, "a"}, {1000, "b"}}), master({{1100, "x"}, {2200, "y"}}), "b"),
+  tap::equal("two of two",
+             rendition(master({{500, "a"}, {1000, "b"}}), master({{1100, "x"}, {2200, "y"}}), "b"),
              "ambiguous_rendition");
 
   // One script for all playlists; the dead one is not in the table.
   const string table = master({{500, "/pl?v=1&t=1"}}), fresh = master({{500, "/pl?v=1&t=2"}});
-  tap::equal("the row itself", rendition(table, fresh, "/pl?v=1&t=1"), "same_path https://b.example/pl?v=1&t=2");
-  tap::equal("an older token", rendition(table, fresh, "/pl?v=1&t=0"), "same_path https://b.example/pl?v=1&t=2");
+  tap::equal("the row itself", rendition(table, fresh, "/pl?v=1&t=1"),
+             "same_path https://b.example/pl?v=1&t=2");
+  tap::equal("an older token", rendition(table, fresh, "/pl?v=1&t=0"),
+             "same_path https://b.example/pl?v=1&t=2");
   tap::equal("another row", rendition(table, fresh, "/pl?v=2&t=1"), "not_remembered");
 }
 
 // An entry that a query tells from its children.
 void check_entry() {
-  hls::PlaylistIndex before = fixture::remembered("https://a.example/get?v=all&t=1", master({{500, "/w/x.m3u8"}}));
+  hls::PlaylistIndex before = fixture::remembered("https://a.example/get?v=all&t=1",
+                                                  master({{500, "/w/x.m3u8"}}));
   hls::PlaylistIndex after = fixture::index("https://b.example/get?v=all&t=2", master({{500, "/w/x.m3u8"}}));
   hls::OldGeneration old{"p", hls::mark_of(fixture::url("https://a.example/get?v=all&t=1")), &before, {}};
   hls::Url entry = fixture::url("https://b.example/get?v=all&t=2");
   auto rebind_url = [&](const char *url) {
-    return fixture::show(hls::rebind_playlist({fixture::url(url), std::nullopt}, &old, {"p", &entry, &after}));
+    return fixture::show(hls::rebind_playlist({fixture::url(url), std::nullopt}, &old,
+                                              {"p", &entry, &after}));
   };
-  tap::equal("itself", rebind_url("https://a.example/get?v=all&t=1"), "entry https://b.example/get?v=all&t=2");
-  tap::equal("an older token", rebind_url("https://a.example/get?v=all&t=0"), "entry https://b.example/get?v=all&t=2");
+  tap::equal("itself", rebind_url("https://a.example/get?v=all&t=1"),
+             "entry https://b.example/get?v=all&t=2");
+  tap::equal("an older token", rebind_url("https://a.example/get?v=all&t=0"),
+             "entry https://b.example/get?v=all&t=2");
   tap::equal("a child of long ago", rebind_url("https://a.example/get?v=3&t=0"), "not_remembered");
 }
 

@@ -219,7 +219,8 @@ void check_rotations() {
                                          1), second = form.vod ? 0 : pick(count - window + 1);
     Published old = publish(film, naming, form, first, window, first);
     Published fresh = publish(film, rotated, form, second, window, second);
-    // A window that went back may be another one that was numbered anew, unless dates or paths say that it is not.
+    // A window that went back may be another one that was numbered anew, unless dates or paths say that it
+    // is not.
     const bool onward = second >= first || rotated.directory == naming.directory;
     const bool tell = form.vod || form.dated || (!names && naming.names == Names::numbered && onward);
     bool known = chance(85);

@@ -97,7 +97,8 @@ void check_selection() {
   entry.fresh_base = "https://b.example/e.m3u8?lang=de&t=2";
   tap::equal("an entry, another", rebind(entry, entry.old_base), "not_remembered");
   entry.known = true;
-  tap::equal("an entry, remembered", rebind(entry, entry.old_base), "entry https://b.example/e.m3u8?lang=de&t=2");
+  tap::equal("an entry, remembered", rebind(entry, entry.old_base),
+             "entry https://b.example/e.m3u8?lang=de&t=2");
 }
 
 void check_variants() {
@@ -168,7 +169,7 @@ string ladder(int rows, int more, const string &prefix) {
   return text;
 }
 
-// Work that the author of a playlist chooses is bounded. What is not would take hours here: the alarm ends it.
+// Work that the author of a playlist chooses is bounded. What is not may take long here: an alarm ends it.
 void check_bounds() {
   alarm(100);
   tap::equal("32 that differ in bandwidth", rebind({ladder(32, 0, "v"), ladder(32, 7, "w")}, "v5.m3u8"),
@@ -193,7 +194,8 @@ void check_bounds() {
   tap::equal("in 32 rows", rebind({names(32, "v.m3u8"), names(32, "w.m3u8")}, "v.m3u8"),
              "same_rendition https://b.example/t2/w.m3u8");
   tap::equal("in 33", rebind({names(33, "v.m3u8"), names(33, "w.m3u8")}, "v.m3u8"), "ambiguous_rendition");
-  tap::equal("in 4096", rebind({names(4096, "v.m3u8"), names(4096, "w.m3u8")}, "v.m3u8"), "ambiguous_rendition");
+  tap::equal("in 4096", rebind({names(4096, "v.m3u8"), names(4096, "w.m3u8")}, "v.m3u8"),
+             "ambiguous_rendition");
   string same;
   for (int i = 0; i < 4096; i++) same += variant("", 500, "/v.m3u8");
   tap::equal("one row 4096 times", rebind({same, same}, "/v.m3u8"), "ambiguous_rendition");
@@ -302,7 +304,8 @@ void check_parent() {
 }
 
 /// "refusal or URL | which old one", one after the other.
-string parents(const string &old_rows, const string &fresh_rows, const std::vector<std::pair<string, string>> &media,
+string parents(const string &old_rows, const string &fresh_rows,
+               const std::vector<std::pair<string, string>> &media,
                const string &uri, std::optional<hls::Position> at) {
   hls::PlaylistIndex before = fixture::remembered(kOld, "#EXTM3U\n" + old_rows);
   hls::PlaylistIndex after = fixture::index(kNew, "#EXTM3U\n" + fresh_rows);
@@ -314,7 +317,8 @@ string parents(const string &old_rows, const string &fresh_rows, const std::vect
   string shown;
   for (const hls::FreshParent &found : hls::find_fresh_parents({fixture::url(uri), at}, &old,
                                                                {"p", &entry, &after})) {
-    shown += (shown.empty() ? "" : ", ") + (found.playlist ? found.playlist.url : fixture::show(found.playlist));
+    shown += (shown.empty() ? "" : ", ") +
+        (found.playlist ? found.playlist.url : fixture::show(found.playlist));
     if (found.old) shown += " | " + std::to_string(found.old - children.data());
   }
   return shown;
@@ -342,7 +346,8 @@ void check_parents() {
   const string one = "https://a.example/t1/v.m3u8?q=1", two = "https://a.example/t1/v.m3u8?q=2";
   const string by_query = variant("1280x720", 2000, "v.m3u8?q=1") + variant("640x360", 900, "v.m3u8?q=2");
   const hls::Position at{hls::position_parent(fixture::url(one)), 0, -1};
-  tap::equal("their segments do", parents(by_query, fresh, {{one, "#EXTINF:1,\ns?q=1\n"}, {two, "#EXTINF:1,\ns?q=2\n"}},
+  tap::equal("their segments do",
+             parents(by_query, fresh, {{one, "#EXTINF:1,\ns?q=1\n"}, {two, "#EXTINF:1,\ns?q=2\n"}},
                                           "https://a.example/t1/s?q=2", at), second + "1");
   tap::equal("neither do their segments", parents(by_query, fresh,
              {{one, "#EXTINF:1,\ns.ts\n"}, {two, "#EXTINF:1,\ns.ts\n"}}, "https://a.example/t1/s.ts", at),
@@ -357,10 +362,12 @@ void check_parents() {
     many.push_back({"https://a.example/t1/" + n + ".m3u8", key + n + ".ts\n"});
     all += (i ? ", https://b.example/t2/f" : "https://b.example/t2/f") + n + ".m3u8 | " + n;
     if (i == 15) {
-      tap::equal("a key of 16", parents(old_many, fresh_many, many, "https://a.example/t1/k", std::nullopt), all);
+      tap::equal("a key of 16", parents(old_many, fresh_many, many, "https://a.example/t1/k", std::nullopt),
+                 all);
     }
   }
-  tap::equal("a key of 17", parents(old_many, fresh_many, many, "https://a.example/t1/k", std::nullopt), "ambiguous");
+  tap::equal("a key of 17", parents(old_many, fresh_many, many, "https://a.example/t1/k", std::nullopt),
+             "ambiguous");
 }
 
 // A playlist that was found behind a redirect: its links name where it was found.

@@ -168,12 +168,14 @@ void check_url_expiry() {
   tap::equal("all past: when it was made", in_url("?t=1799999990&e=1799999980"), 0);
   tap::equal("now is past", in_url("?t=1800000000&e=1800000100"), 1800000100);
   tap::equal("the second after now", in_url("?e=1800000001"), 1800000001);
-  for (const char *query : {"?e=1800000000", "?e=1799999999", "?e=1799913600", "?e=1800000000999", "?t=1799999999999",
+  for (const char *query : {"?e=1800000000", "?e=1799999999", "?e=1799913600", "?e=1800000000999",
+                            "?t=1799999999999",
                             "?hdnts=st=1799999000~exp=1799999999~acl=/*", "?t=1799913599&e=1799990000"}) {
     tap::equal(std::string("past: ") + query, in_url(query), 0);
   }
   tap::equal("Akamai's start says nothing", in_url("?hdnts=st=1800000050~acl=/*"), 0);
-  tap::equal("Akamai, one of two past", in_url("?hdnts=exp=1799999999~acl=/a&hdntl=exp=1800000700~acl=/b"), 1800000700);
+  tap::equal("Akamai, one of two past", in_url("?hdnts=exp=1799999999~acl=/a&hdntl=exp=1800000700~acl=/b"),
+             1800000700);
   tap::equal("in an answer", read("text/plain", "https://a/?e=1799999999"), "https://a/?e=1799999999 | 0 | ");
   tap::equal("in a JSON answer", json(R"({"url":"https://a/?e=1799999999&exp=1800000009"})"),
              "https://a/?e=1799999999&exp=1800000009 | 1800000009 | ");
