@@ -1,7 +1,7 @@
 // Rebinding between two playlists: whatever they say, a successor is a URL of the fresh one, at the place
 // that the link names, and by a rule that says so. Input: a byte of flags, a line with the dead URL, then the
-// old playlist and, behind a byte 0xFF, the fresh one; by a flag in words instead of letters, so that most inputs
-// mean something.
+// old playlist and, behind a byte 0xFF, the fresh one; by a flag in words instead of letters, so that most
+// inputs mean something.
 
 #include <algorithm>
 #include <optional>
