@@ -388,12 +388,12 @@ IndexError PlaylistIndexer::State::rendition(const Tag &tag, std::string_view li
     }
     if (error != IndexError::none) return error;
   }
+  // Variables can make them far longer than the playlist is.
+  for (const std::string &field : row.fields) text_size_ += field.size();
+  if (text_size_ > Index::kMaxText / 2) return IndexError::too_large;
   row.fields[Field::frame_rate] = plain_decimal(row.fields[Field::frame_rate]);
-  if (!has_uri) {
-    if (!media) pending_row_ = std::move(row);
-    return IndexError::none;
-  }
-  if (row.address == Index::kNone) return IndexError::none;
+  if (!has_uri && !media) pending_row_ = std::move(row);
+  if (!has_uri || row.address == Index::kNone) return IndexError::none;
   if (index_.renditions.size() == Index::kMaxRenditions) return IndexError::too_large;
   index_.renditions.push_back(std::move(row));
   return IndexError::none;

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "percent.h"
+#include "playlist_line.h"
 
 namespace hls {
 
@@ -48,7 +49,9 @@ bool selects(std::string_view name) {
       "sn", "stream", "sub", "subtitle", "track", "type", "v", "variant", "vid", "width"};
   return std::any_of(std::begin(kSelectors), std::end(kSelectors), [&](std::string_view known) {
     return known.size() == name.size() &&
-           std::equal(known.begin(), known.end(), name.begin(), [](char a, char b) { return a == (b | 0x20); });
+           std::equal(known.begin(), known.end(), name.begin(), [](char a, char b) {
+             return a == (b >= 'A' && b <= 'Z' ? b | 0x20 : b);
+           });
   });
 }
 
@@ -89,11 +92,17 @@ std::vector<const Row *> rows_like(const Index &index, const Row &row) {
   return rows;
 }
 
-// A bandwidth that has kept its value must have kept its rank: otherwise one was added and another removed.
+double ratio(const Row &a, const Row &b) {
+  auto [low, high] = std::minmax(a.bandwidth, b.bandwidth);
+  return low == high ? 1 : static_cast<double>(high) / static_cast<double>(low);
+}
+
+// What is measured anew stays nearest to itself: otherwise one was added and another removed.
 bool ranks_agree(const std::vector<const Row *> &old, const std::vector<const Row *> &fresh) {
   for (std::size_t i = 0; i < old.size(); ++i) {
+    const double own = ratio(*old[i], *fresh[i]);
     for (std::size_t j = 0; j < fresh.size(); ++j) {
-      if (i != j && old[i]->bandwidth == fresh[j]->bandwidth) return false;
+      if (i != j && (ratio(*old[i], *fresh[j]) <= own || ratio(*old[j], *fresh[i]) <= own)) return false;
     }
     if (i > 0 && (old[i - 1]->bandwidth == old[i]->bandwidth ||
                   fresh[i - 1]->bandwidth == fresh[i]->bandwidth)) {
@@ -167,18 +176,24 @@ Rebound rebind_rendition(const UrlMark &mark, const DeadUrl *dead, const Index *
     bool same = path != kNone && (!dead || selects_the_same(*dead, fresh.addresses[path].text));
     return same ? accept(fresh, Rule::same_path, path) : refused(Refusal::not_remembered);
   }
+  // The same path with another query is the same row under another token, unless the query names it.
+  const bool by_path = dead && !(old->addresses[known].mark == mark);
+  if (by_path && !selects_the_same(*dead, fresh.addresses[address].text)) return refused(Refusal::not_remembered);
   if (path == address) return accept(fresh, Rule::same_path, path);
   bool among = std::find(same_path.begin(), same_path.end(), address) != same_path.end();
   if (!same_path.empty() && !among) return refused(Refusal::moved);
   return accept(fresh, Rule::same_rendition, address);
 }
 
+bool is_entry_itself(const UrlMark &mark, const OldGeneration &old) {
+  if (mark == old.entry) return true;
+  return old.playlist && (mark == old.playlist->asked.mark || mark == old.playlist->self.mark);
+}
+
 // Its path will do, unless that of a rendition is the same.
 bool is_of_entry(const UrlMark &mark, const OldGeneration &old) {
-  if (mark == old.entry) return true;
-  if (!old.playlist) return false;
-  if (mark == old.playlist->asked.mark || mark == old.playlist->self.mark) return true;
-  return mark.path == old.entry.path && addresses_of_path(*old.playlist, mark.path).empty();
+  if (is_entry_itself(mark, old)) return true;
+  return old.playlist && mark.path == old.entry.path && addresses_of_path(*old.playlist, mark.path).empty();
 }
 
 Rebound fresh_entry(const FreshGeneration &fresh, Rule rule) {
@@ -224,7 +239,10 @@ std::vector<const Index *> find_old_parents(const DeadUrl &dead, const OldGenera
 }  // namespace
 
 Rebound rebind_playlist(const DeadUrl &dead, const OldGeneration *old, const FreshGeneration &fresh) {
-  if (old && is_of_entry(dead.mark, *old)) return fresh_entry(fresh, Rule::entry);
+  if (old && is_of_entry(dead.mark, *old) &&
+      (is_entry_itself(dead.mark, *old) || selects_the_same(dead, fresh.entry->text()))) {
+    return fresh_entry(fresh, Rule::entry);
+  }
   if (old && old->provider != fresh.provider) return refused(Refusal::other_provider);
 
   const UrlMark entry = mark_of(*fresh.entry);
@@ -348,8 +366,35 @@ RebindRefusal MediaRebinder::compare(const Unit &old, const Unit &fresh, bool ma
   return compare_keys(old.keys, fresh.keys);
 }
 
+namespace {
+
+// The parts that a playlist lists of one segment.
+struct Parts {
+  Parts(const Index &index, std::uint64_t sequence) {
+    for (const Index::Unit &unit : index.units) {
+      if (unit.sequence != sequence) continue;
+      if (unit.part < 0) whole = unit.duration;
+      else sum = add_saturated(sum, unit.duration), last = unit.duration, ++count;
+    }
+  }
+
+  std::size_t count = 0;
+  std::uint64_t sum = 0, last = 0, whole = 0;   // whole: 0 while the segment grows
+};
+
+// Parts are numbered from the first that is left of their segment, and some servers take them away one by one.
+bool parts_are_comparable(const Index &old, const Index &fresh, std::uint64_t sequence) {
+  Parts before(old, sequence), after(fresh, sequence);
+  if (before.count == after.count) return true;
+  bool grew = after.count > before.count && before.whole == 0;
+  return grew && (after.whole == 0 || add_saturated(after.sum, after.last / 2) >= after.whole);
+}
+
+}  // namespace
+
 // All that the two have in common must agree: keys and init sections change at the same places, too.
-RebindRefusal MediaRebinder::compare_playlists() const {
+RebindRefusal MediaRebinder::compare_playlists() {
+  std::size_t common = 0, same_path = 0;
   Pairing keys, map_keys, maps, map_addresses;
   for (const Unit &unit : old_->units) {
     const Unit *other = fresh_.find_unit(unit.sequence, unit.part);
@@ -362,13 +407,18 @@ RebindRefusal MediaRebinder::compare_playlists() const {
     };
     if (!pair(Slot::key, keys) || (vod_ && !pair(Slot::map_key, map_keys))) return Refusal::encryption;
     if (!pair(Slot::map, map_addresses) || !maps.add(unit.map, other->map)) return Refusal::init_section;
+    if (unit.address == kNone || other->address == kNone) continue;
+    ++common;
+    if (old_->addresses[unit.address].mark.path == fresh_.addresses[other->address].mark.path) ++same_path;
   }
+  paths_stay_ = same_path > 0 && same_path >= common - same_path;
   return Refusal::none;
 }
 
 // One place of the dead URL in the old playlist.
 void MediaRebinder::consider(const Unit &old, Slot slot, Verdict &verdict) const {
   ++verdict.places;
+  verdict.segment = verdict.segment || slot == Slot::self;
   const Unit *fresh = fresh_.find_unit(old.sequence, old.part);
   if (!fresh || verdict.refusal != Refusal::none) return;
   verdict.refusal = compare(old, *fresh, slot == Slot::map || slot == Slot::map_key);
@@ -394,11 +444,13 @@ MediaRebinder::Verdict MediaRebinder::look(const DeadUrl &dead) const {
     // The same path with another query is the same thing under a newer token, unless the query names it.
     bool same = mark == dead.mark || (mark.path == dead.mark.path &&
                                       old_->find_address({0, mark.path}) == unit->address);
+    verdict.by_path = !(mark == dead.mark);
     if (same) consider(*unit, Slot::self, verdict);
     return verdict;
   }
   const std::uint32_t known = old_->find_address(dead.mark);
   if (known == kNone) return verdict;
+  verdict.by_path = !(old_->addresses[known].mark == dead.mark);
   for (const Unit &unit : old_->units) {
     for (Slot slot : {Slot::self, Slot::map, Slot::key, Slot::map_key}) {
       if (slot == Slot::map_key && !vod_) continue;
@@ -453,6 +505,10 @@ Rebound MediaRebinder::judge(const DeadUrl &dead, const Verdict &verdict) const 
     return hinted ? hinted : refused(Refusal::outside_window);
   }
   const std::uint32_t address = verdict.address;
+  // The path alone was known: it is the same thing under another token, unless the query names it.
+  if (verdict.by_path && !selects_the_same(dead, fresh_.addresses[address].text)) {
+    return refused(Refusal::not_remembered);
+  }
   auto holds = [&](const std::vector<std::uint32_t> &list) {
     return std::find(list.begin(), list.end(), address) != list.end();
   };
@@ -462,13 +518,21 @@ Rebound MediaRebinder::judge(const DeadUrl &dead, const Verdict &verdict) const 
   if (same_path.size() == 1) return accept(Rule::same_path, address);
 
   if (whole_ != Refusal::none) return refused(whole_);
+  // Where most segments have kept their paths, one that has not is another (an advertisement).
+  if (verdict.segment && same_path.empty() && paths_stay_) return refused(Refusal::moved);
   if (!vod_ && !verdict.same_clock) return refused(Refusal::no_date);
+  // A window that went back may have been numbered anew.
+  if (!vod_ && !verdict.dated && fresh_.units.back().sequence < old_->units.back().sequence) {
+    return refused(Refusal::no_date);
+  }
   auto same_name = dead.name.empty() ? names_.end() : names_.find(dead.name);
   if (same_name != names_.end()) {
     if (!holds(same_name->second)) return refused(Refusal::moved);
     if (same_name->second.size() == 1) return accept(Rule::same_name, address);
   }
   if (!vod_ && !verdict.dated) return refused(Refusal::no_date);
+  bool is_part = dead.at && dead.at->part >= 0;
+  if (is_part && !parts_are_comparable(*old_, fresh_, dead.at->sequence)) return refused(Refusal::moved);
   return accept(Rule::same_place, address);
 }
 

@@ -140,12 +140,14 @@ private:
     std::size_t matched = 0;     // those that the fresh one reaches
     bool dated = true;           // all of them, on both sides
     bool same_clock = true;      // dated on both sides or on neither
+    bool segment = false;        // or a part: no key, no init section
+    bool by_path = false;        // the old playlist has its path, with another query
   };
 
   static std::uint32_t address_of(const PlaylistIndex &index, const Unit &unit, Slot slot);
   RebindRefusal compare(const Unit &old, const Unit &fresh, bool map_keys) const;
   RebindRefusal compare_keys(std::uint32_t old, std::uint32_t fresh) const;
-  RebindRefusal compare_playlists() const;
+  RebindRefusal compare_playlists();
   bool discontinuities_comparable() const;
   void consider(const Unit &old, Slot slot, Verdict &verdict) const;
   Verdict look(const DeadUrl &dead) const;
@@ -160,6 +162,7 @@ private:
   std::map<std::uint64_t, std::vector<std::uint32_t>> paths_;       // fresh addresses by path
   std::map<std::string_view, std::vector<std::uint32_t>> names_;    // and by file name
   bool vod_ = false;
+  bool paths_stay_ = false;    // most segments have kept their paths
   RebindRefusal whole_ = RebindRefusal::none;   // what speaks against any rule but R1
 };
 
