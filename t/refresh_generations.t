@@ -66,4 +66,26 @@ subtest 'the first refresh ends in 304, 416 or 404' => sub {
   }
 };
 
+# Players stay with the links of the first generation's multivariant playlist: that of the second passes nobody, and
+# is needed all the same when the second dies.
+subtest 'a playlist is asked for by an old link, then the URLs rotate again' => sub {
+  for my $which ('hi', 'de', 'lo') {
+    my $name = "twice-$which";
+    $origin->stream($name, files => $vod, rotate => ['query', 'name']);
+    my $master = $nginx->get(entry_uri(p => $name))->{body};
+    my @names = $vod->{'master.m3u8'}{text} =~ /\{\{(.*?)\}\}/g;
+    my %link;
+    @link{@names} = find_links($master);
+    $nginx->get($link{'lo/index.m3u8'});
+    $origin->rotate($name);
+    my $playlist = $nginx->get($link{"$which/index.m3u8"});
+    is($playlist->{status}, 200, "$which: the playlist, refreshed");
+    $origin->rotate($name);
+    my @files = $vod->{"$which/index.m3u8"}{text} =~ /\{\{(.*?)\}\}/g;
+    my @links = find_links($playlist->{body});
+    is(scalar @links, scalar @files, "$which: all of it");
+    same_bytes($nginx->get($links[$_])->{body}, bytes_of("$name/$files[$_]"), "$which: $files[$_]") for 0 .. $#links;
+  }
+};
+
 finish();

@@ -234,7 +234,7 @@ subtest 'kill -9 of the worker that resolves' => sub {
     my $waits = counter('waits');
     my @clients = start_clients(($what eq 'entry' ? entry_uri(p => $name) : $links->{'lo/seg-0.ts'}) x 60);
     is(wait_for_waits($waits + 59), $waits + 59, "$what: all but one wait");
-    my ($resolve) = $origin->resolves($name);
+    my ($resolve) = $origin->wait_for_resolves($name, 1);
     my $pid = process_of_port($resolve->{peer}, $nginx->workers);
     ok($pid, 'found the worker that resolves') or next;
     $origin->update($name, answer => {});

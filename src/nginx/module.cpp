@@ -434,9 +434,10 @@ ngx_int_t pre_configuration(ngx_conf_t *cf) {
   });
 }
 
-bool has_named_location(const ngx_http_core_srv_conf_t &server, std::string_view name) {
+bool has_refresh_location(const ngx_http_core_srv_conf_t &server, std::string_view name) {
   for (ngx_http_core_loc_conf_t **l = server.named_locations; l && *l; ++l) {
-    if (view((*l)->name) == name) return true;
+    if (view((*l)->name) != name) continue;
+    return static_cast<LocationConf *>((*l)->loc_conf[ngx_http_hls_proxy_module.ctx_index])->refresh;
   }
   return false;
 }
@@ -447,7 +448,7 @@ bool drop_error_pages(ngx_conf_t *cf, const LinkLocation &l, std::set<void *> &w
   static constexpr std::string_view kName = "@hls_refresh";
   ngx_array_t *pages = l.location->error_pages;
   auto &server = *static_cast<ngx_http_core_srv_conf_t *>(l.server);
-  if (pages == nullptr || has_named_location(server, kName)) return true;
+  if (pages == nullptr || has_refresh_location(server, kName)) return true;
 
   ngx_array_t *kept = ngx_array_create(cf->pool, pages->nelts, sizeof(ngx_http_err_page_t));
   if (kept == nullptr) return false;

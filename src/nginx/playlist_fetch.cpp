@@ -10,6 +10,7 @@ namespace hls_proxy {
 namespace {
 
 struct Fetch {
+  Zone *zone;
   PlaylistFetch what;
   std::shared_ptr<InternalRequest> request;
   std::string uri, inherited, url;
@@ -46,6 +47,16 @@ const char *index_body(const Fetch &fetch, const InternalResponse &response, Fre
   to.variables = indexer.variables();
   to.index = std::move(index);
   return nullptr;
+}
+
+// Players go on in this generation by their old links and never ask for its multivariant playlist: when it dies in
+// its turn, nothing else would tell which rendition their media playlists are of.
+void remember_renditions(const Fetch &fetch, const FreshPlaylist &playlist) {
+  if (!playlist.index || playlist.index->type != hls::PlaylistIndex::Type::multivariant) return;
+  const std::string &stream = fetch.what.link.stream_text;
+  std::uint64_t number = fetch.what.generation.number;
+  if (!fetch.zone->wants(stream, number, playlist.index->self.mark)) return;
+  fetch.zone->remember(stream, number, *playlist.index);
 }
 
 bool start(const std::shared_ptr<Fetch> &fetch);
@@ -85,6 +96,7 @@ void fetched(const std::shared_ptr<Fetch> &fetch, const InternalResponse &respon
   playlist.at = ngx_current_msec;
   playlist.failure = failure;
   if (!failure.empty()) playlist.index = nullptr;
+  remember_renditions(*fetch, playlist);
   StreamMemories::all().shrink();
   Wait::wake(stream);
 }
@@ -111,6 +123,7 @@ bool fetch_playlist(ngx_http_request_t *r, const Source &source, const hls::Link
   auto fetch = std::make_shared<Fetch>();
   fetch->request = InternalRequest::create(r);
   if (!fetch->request) return false;
+  fetch->zone = main_conf(r).zone;
   fetch->what.source = const_cast<Source *>(&source);
   fetch->what.link.stream = link.stream;
   fetch->what.link.stream_text = link.stream_text;

@@ -1,6 +1,7 @@
 // Asking a source's resolver where a stream is now: once, whoever and however many want to know.
 
 #include <map>
+#include <set>
 
 #include "core/percent.h"
 #include "core/resolver_answer.h"
@@ -15,16 +16,25 @@ namespace {
 
 constexpr unsigned kMaxLeads = 2;   // the second for who waited in vain, as the first to ask was killed
 
-// Answers for which the zone had no room, for those in this worker who wait for them.
-struct Unkept {
+// What has just come, for those in this worker who wait for it: the zone may have had no room for it, or may have
+// given it to another one since.
+struct Answer {
   hls::Generation generation;
   ngx_msec_t at;
 };
-constexpr size_t kMaxUnkept = 64;
-std::map<std::string, Unkept> unkept;   // by stream
+constexpr size_t kMaxAnswers = 64;
+std::map<std::string, Answer> answers;   // by stream
 
-// Of this worker: resolves that run, and whether somebody waits for one of them to end, to start another.
-unsigned running = 0;
+// Those of this turn of the event loop are still waited for.
+void forget_answers() {
+  for (auto i = answers.begin(); i != answers.end();) {
+    i = i->second.at == ngx_current_msec ? std::next(i) : answers.erase(i);
+  }
+}
+
+// Of this worker: streams that are being resolved (the zone may have had no room to say so), and whether somebody
+// waits for one of them to end, to start another.
+std::set<std::string> running;
 bool queued = false;
 
 // key, attempt, status: all that a resolver gets to know.
@@ -83,16 +93,14 @@ void finish(const Resolve &resolve, const InternalResponse &response) {
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "hls_proxy: %s was not resolved after %M ms: %s",
                   resolve.name.c_str(), took, failure->reason.c_str());
   } else {
-    bool kept;
-    auto generation = resolve.zone->publish(resolve.stream, answer, resolve.forced, source.cooldown, kept);
-    if (unkept.size() >= kMaxUnkept) unkept.clear();
-    if (kept) unkept.erase(resolve.stream);
-    else unkept[resolve.stream] = {generation, ngx_current_msec};
+    auto generation = resolve.zone->publish(resolve.stream, answer, resolve.forced, source.cooldown);
+    if (answers.size() >= kMaxAnswers) forget_answers();
+    answers[resolve.stream] = {generation, ngx_current_msec};
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "hls_proxy: %s was resolved in %M ms: generation %uL%s%s",
                   resolve.name.c_str(), took, static_cast<uint64_t>(generation.number),
                   answer.provider.empty() ? "" : " of ", answer.provider.c_str());
   }
-  --running;
+  running.erase(resolve.stream);
   Wait::wake(queued ? std::string_view() : resolve.stream);
   queued = false;
 }
@@ -105,7 +113,7 @@ bool start(ngx_http_request_t *r, Resolve resolve, const hls::StreamKey &key, ng
   std::string args = resolver_arguments(source, key, status);
   bool started = request->get(source.resolver, args, hls::kMaxAnswer, source.deadline,
                               [resolve](InternalResponse &&response) { finish(resolve, response); });
-  if (started) ++running;
+  if (started) running.insert(resolve.stream);
   return started;
 }
 
@@ -118,9 +126,9 @@ bool lead(ngx_http_request_t *r, const Source &source, const hls::Link &link, ng
   return false;
 }
 
-const Unkept *find_unkept(const std::string &stream, const Wait *wait) {
-  auto found = unkept.find(stream);
-  bool awaited = wait && found != unkept.end() &&
+const Answer *find_answer(const std::string &stream, const Wait *wait) {
+  auto found = answers.find(stream);
+  bool awaited = wait && found != answers.end() &&
                  static_cast<ngx_msec_int_t>(found->second.at - wait->since()) >= 0;
   return awaited ? &found->second : nullptr;
 }
@@ -142,7 +150,7 @@ Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link 
   need.newer_than = newer_than;
   need.ttl = source.ttl;
   if (wait) need.since = wait->since();
-  need.may_lead = running < source.max_resolves;
+  need.may_lead = running.size() < source.max_resolves;
   need.deadline = source.deadline + 1000;   // the resolver's own is over before
   Zone::Claimed claimed = zone.claim(link.stream_text, need);
   switch (claimed.claim) {
@@ -154,10 +162,11 @@ Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link 
       }
       return {Resolution::State::ready, std::move(claimed.generation), 0};
     case Zone::Claim::lead:
-      if (const Unkept *answer = find_unkept(link.stream_text, wait)) {
+      if (const Answer *answer = find_answer(link.stream_text, wait)) {
         zone.abandon(link.stream_text);
         return {Resolution::State::ready, answer->generation, 0};
       }
+      if (running.count(link.stream_text)) return {Resolution::State::waiting, {}, 0};
       if (++leads > kMaxLeads || !lead(r, source, link, status)) {
         zone.abandon(link.stream_text);
         break;
@@ -182,7 +191,7 @@ void renew_if_due(ngx_http_request_t *r, const Source &source, const hls::Link &
   Zone::Need need;
   need.deadline = source.deadline + 1000;
   need.renew = true;
-  need.may_lead = running < source.max_resolves;
+  need.may_lead = running.size() < source.max_resolves;
   if (main_conf(r).zone->claim(link.stream_text, need).claim == Zone::Claim::lead) lead(r, source, link, 0);
 }
 

@@ -131,7 +131,7 @@ Zone::Claimed Zone::claim(std::string_view text, const Need &need) {
 }
 
 hls::Generation Zone::publish(std::string_view text, const hls::ResolverAnswer &answer, bool forced,
-                              ngx_msec_t cooldown, bool &kept) {
+                              ngx_msec_t cooldown) {
   hls::Generation generation;
   generation.resolved = static_cast<std::uint64_t>(ngx_time());
   generation.answer = answer;
@@ -141,12 +141,11 @@ hls::Generation Zone::publish(std::string_view text, const hls::ResolverAnswer &
   Locked zone(*this);
   generation.number = ++zone.shared().number;
   Stream *stream = zone.find_or_add(text);
-  kept = false;
   if (stream) {
     using Cooldown = Stream::Cooldown;
     if (forced) stream->cool(Cooldown::forced, cooldown, 0);
     else if (stream->cooldown == Cooldown::failed) stream->cool(Cooldown::none, 0, 0);
-    kept = zone.add(*stream, generation, entry, bytes);
+    zone.add(*stream, generation, entry, bytes);
   }
   zone.release(stream);
   return generation;

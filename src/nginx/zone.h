@@ -80,9 +80,9 @@ public:
 
   /// The answer of a resolve that was ours to make. `forced`: it was asked for because links died, so that
   /// the next one has to keep `cooldown` (ms). Returns the new generation with its number, which is greater
-  /// than any that this zone gave before, to whatever stream. `kept`: false where there was no room for it.
+  /// than any that this zone gave before, to whatever stream. A zone that is too full does not keep it.
   hls::Generation publish(std::string_view stream, const hls::ResolverAnswer &answer, bool forced,
-                          ngx_msec_t cooldown, bool &kept);
+                          ngx_msec_t cooldown);
   void fail(std::string_view stream, ngx_uint_t status, ngx_msec_t cooldown);
   /// Gives the place up without a result: the next one to claim gets it.
   void abandon(std::string_view stream);

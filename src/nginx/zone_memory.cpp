@@ -140,11 +140,11 @@ void Zone::Locked::release(Stream *stream) {
   count(shared().changes);
 }
 
-bool Zone::Locked::add(Stream &stream, const hls::Generation &generation, const hls::UrlMark &entry,
+void Zone::Locked::add(Stream &stream, const hls::Generation &generation, const hls::UrlMark &entry,
                        std::string_view bytes) {
   const std::string &provider = generation.answer.provider;
   size_t size = sizeof(Generation) + provider.size() + bytes.size();
-  if (size > shm_.shm.size / kLargest) return false;
+  if (size > shm_.shm.size / kLargest) return;
   while (stream.count >= kMaxGenerations) remove(stream, *stream.least_needed());
   void *memory = allocate(size, &stream);
   // An answer is worth more than what was remembered of those before it: without it nothing plays.
@@ -152,7 +152,7 @@ bool Zone::Locked::add(Stream &stream, const hls::Generation &generation, const 
     remove(stream, *stream.least_needed());
     memory = allocate(size, &stream);
   }
-  if (memory == nullptr) return false;
+  if (memory == nullptr) return;
 
   auto *added = new (memory) Generation{};
   added->number = generation.number;
@@ -167,7 +167,6 @@ bool Zone::Locked::add(Stream &stream, const hls::Generation &generation, const 
   ngx_memcpy(added->bytes(), bytes.data(), bytes.size());
   stream.generations.push_front(*added);
   ++stream.count;
-  return true;
 }
 
 Zone::Record *Zone::Locked::record(Stream &stream, Generation &generation, const hls::UrlMark &self) {

@@ -247,8 +247,7 @@ public:
   /// Null: no room.
   Stream *find_or_add(std::string_view text);
   Generation *find(std::string_view text, std::uint64_t number);
-  /// False: no room.
-  bool add(Stream &stream, const hls::Generation &generation, const hls::UrlMark &entry,
+  void add(Stream &stream, const hls::Generation &generation, const hls::UrlMark &entry,
            std::string_view bytes);
   void remove(Stream &stream, Generation &generation);
   /// The place of this process becomes free, if it still is its own.
