@@ -22,18 +22,8 @@ ngx_int_t refuse(ngx_http_request_t *r, ngx_int_t status, const char *reason) {
   return status;
 }
 
-std::string_view request_header(ngx_http_request_t *r, std::string_view name) {
-  for (ngx_list_part_t *part = &r->headers_in.headers.part; part; part = part->next) {
-    auto *headers = static_cast<ngx_table_elt_t *>(part->elts);
-    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-      if (headers[i].hash && same_name(view(headers[i].key), name)) return view(headers[i].value);
-    }
-  }
-  return {};
-}
-
 bool api_key_matches(ngx_http_request_t *r) {
-  std::string_view given = request_header(r, "X-Api-Key");
+  std::string_view given = header_value(r->headers_in.headers, "X-Api-Key");
   bool match = false;
   for (const std::string &key : server_conf(r).api_keys) {
     if (key.size() == given.size() && CRYPTO_memcmp(key.data(), given.data(), key.size()) == 0) match = true;
@@ -204,9 +194,7 @@ ngx_int_t serve(ngx_http_request_t *r, Entry &entry, bool late) {
       break;
   }
   if (late) return unresolved(r, source, entry.link, NGX_HTTP_GATEWAY_TIME_OUT);
-  if (!entry.wait) {
-    entry.wait = std::make_unique<Wait>(r, *main_conf(r).zone, entry.link.stream_text, source.deadline, resume);
-  }
+  Wait::begin(entry.wait, r, *main_conf(r).zone, entry.link.stream_text, source.deadline, resume);
   return NGX_AGAIN;
 }
 
@@ -225,8 +213,6 @@ ngx_int_t serve_resolved(ngx_http_request_t *r, hls::Link &&link) {
   if (entry == nullptr) return NGX_HTTP_INTERNAL_SERVER_ERROR;
   ngx_int_t rc = serve(r, *entry, false);
   if (rc != NGX_AGAIN) return rc;
-  r->read_event_handler = ngx_http_test_reading;   // who leaves waits no longer, and the resolver is asked all the same
-  r->write_event_handler = ngx_http_request_empty_handler;
   ++r->main->count;
   return NGX_DONE;
 }

@@ -270,6 +270,8 @@ void note_success(ngx_http_request_t *r, RequestContext &ctx);
 /// A URL died whose request has no way to @hls_refresh: resolves in the background.
 void refresh_for_others(ngx_http_request_t *r, RequestContext &ctx);
 
+/// A stream's key, "channel=news lang=en".
+std::string key_text(const Source &source, const hls::StreamKey &key);
 /// The stream for a log line: source and key.
 std::string stream_name(const Source &source, const hls::StreamKey &key);
 
@@ -341,6 +343,21 @@ void each_header(const ngx_list_t &headers, F f) {
       if (h[i].hash) f(h[i]);
     }
   }
+}
+
+/// The first header of that name, or null.
+inline ngx_table_elt_t *find_header(const ngx_list_t &headers, std::string_view name) {
+  ngx_table_elt_t *found = nullptr;
+  each_header(headers, [&](ngx_table_elt_t &h) {
+    if (found == nullptr && same_name(view(h.key), name)) found = &h;
+  });
+  return found;
+}
+
+/// Its value; empty where there is none.
+inline std::string_view header_value(const ngx_list_t &headers, std::string_view name) {
+  const ngx_table_elt_t *header = find_header(headers, name);
+  return header ? view(header->value) : std::string_view();
 }
 
 /// A copy in the pool; data is null where there was no memory.

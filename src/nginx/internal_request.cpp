@@ -66,14 +66,9 @@ std::string text_of(const ngx_str_t &s) { return std::string(view(s)); }
 std::string location_of(ngx_http_request_t *r) {
   const ngx_table_elt_t *found = r->headers_out.location;
   if (found && found->hash == 0) found = nullptr;
-  auto look = [&found](const ngx_list_t &headers) {
-    each_header(headers, [&found](ngx_table_elt_t &h) {
-      if (found == nullptr && same_name(view(h.key), "location")) found = &h;
-    });
-  };
-  if (found == nullptr) look(r->headers_out.headers);
+  if (found == nullptr) found = find_header(r->headers_out.headers, "location");
   if (found == nullptr && r->upstream && r->upstream->headers_in.headers.part.elts) {
-    look(r->upstream->headers_in.headers);
+    found = find_header(r->upstream->headers_in.headers, "location");
   }
   return found ? text_of(found->value) : std::string();
 }

@@ -2,7 +2,6 @@
 
 #include "core/link_name.h"
 #include "hls_proxy.h"
-#include "internal_request.h"
 #include "playlist_fetch.h"
 #include "rebinding.h"
 #include "wait.h"
@@ -71,11 +70,7 @@ ngx_int_t skip_dead_url(ngx_http_request_t *r, RequestContext &ctx, bool late) {
 
   Rebinding found = rebind(r, *ctx.source, ctx.link, *ctx.generation);
   if (found.state == Rebinding::State::waiting && !late) {
-    if (!ctx.wait) {
-      ctx.wait = std::make_unique<Wait>(r, zone, ctx.link.stream_text, ctx.source->deadline, resume);
-    }
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
+    Wait::begin(ctx.wait, r, zone, ctx.link.stream_text, ctx.source->deadline, resume);
     return NGX_AGAIN;
   }
   // What cannot be rebound goes the old way: the origin's status says the rest.
@@ -135,7 +130,7 @@ ngx_int_t link_phase_unguarded(ngx_http_request_t *r) {
   if (ctx == nullptr) return NGX_HTTP_INTERNAL_SERVER_ERROR;
   ctx->keepalive = r->keepalive;
   ngx_http_set_ctx(r, ctx, ngx_http_hls_proxy_module);
-  if (auto *fetch = static_cast<PlaylistFetch *>(InternalRequest::data_of(r))) {
+  if (auto *fetch = playlist_fetch_of(r)) {
     adopt(*ctx, *fetch);
     return origin_lookup(r, *ctx);
   }

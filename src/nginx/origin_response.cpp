@@ -4,7 +4,6 @@
 
 #include "core/content_decoder.h"
 #include "hls_proxy.h"
-#include "internal_request.h"
 #include "playlist_fetch.h"
 
 namespace hls_proxy {
@@ -84,7 +83,7 @@ ngx_int_t judge_body(ngx_http_request_t *r, RequestContext &ctx) {
 ngx_int_t note_status(ngx_http_request_t *r, RequestContext &ctx) {
   ngx_http_upstream_t *u = r->upstream;
   ctx.status = u->headers_in.status_n;
-  if (InternalRequest::data_of(r)) u->cacheable = 0;   // nobody asks for the same again
+  if (playlist_fetch_of(r)) u->cacheable = 0;   // nobody asks for the same again
   if (ctx.status < 300) return NGX_OK;
   // A Cache-Control of its own must not keep an error alive; what lies behind a redirect has its place.
   u->cacheable = 0;
@@ -147,7 +146,7 @@ ngx_int_t reinit_request(ngx_http_request_t *r) {
 void watch_response(ngx_http_request_t *r, RequestContext &ctx) {
   ngx_http_upstream_t *u = r->upstream;
   ctx.asked = true;
-  if (auto *fetch = static_cast<PlaylistFetch *>(InternalRequest::data_of(r))) fetch->asked = true;
+  if (auto *fetch = playlist_fetch_of(r)) fetch->asked = true;
   if (u->process_header == process_header) return;
   ctx.process_header = u->process_header;
   ctx.reinit_request = u->reinit_request;

@@ -117,6 +117,10 @@ std::string playlist_uri(ngx_http_request_t *r, const hls::Link &link) {
 
 }  // namespace
 
+PlaylistFetch *playlist_fetch_of(ngx_http_request_t *r) {
+  return static_cast<PlaylistFetch *>(InternalRequest::data_of(r));
+}
+
 bool fetch_playlist(ngx_http_request_t *r, const Source &source, const hls::Link &link,
                     const hls::Generation &generation, const hls::Url &url, const std::string &inherited) {
   static std::uint64_t serial = 0;

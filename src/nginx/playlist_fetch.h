@@ -20,6 +20,9 @@ struct PlaylistFetch {
   bool asked = false;        // its origin was; false: the location itself answered
 };
 
+/// Null for a request that is no such fetch.
+PlaylistFetch *playlist_fetch_of(ngx_http_request_t *r);
+
 /// Fetches `url`, a playlist of `generation`, into the worker's StreamMemory of the link's stream, and wakes who waits
 /// for that. `inherited`: the variables of its multivariant playlist. False: no memory.
 bool fetch_playlist(ngx_http_request_t *r, const Source &source, const hls::Link &link,

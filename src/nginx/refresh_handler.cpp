@@ -107,11 +107,7 @@ std::uint64_t failed_generation(ngx_http_request_t *r, const RequestContext &ctx
 void resume(ngx_http_request_t *r, bool late);
 
 ngx_int_t wait(ngx_http_request_t *r, RequestContext &ctx) {
-  if (!ctx.wait) {
-    ctx.wait = std::make_unique<Wait>(r, *main_conf(r).zone, ctx.link.stream_text, ctx.source->deadline, resume);
-  }
-  r->read_event_handler = ngx_http_test_reading;
-  r->write_event_handler = ngx_http_request_empty_handler;
+  Wait::begin(ctx.wait, r, *main_conf(r).zone, ctx.link.stream_text, ctx.source->deadline, resume);
   if (!ctx.detached) ++r->main->count;
   ctx.detached = true;
   return NGX_DONE;

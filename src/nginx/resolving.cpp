@@ -69,7 +69,7 @@ std::optional<Failure> read_answer(const Source &source, const InternalResponse 
   hls::AnswerError error = hls::parse_resolver_answer(response.content_type, response.body,
                                                       static_cast<std::uint64_t>(ngx_time()), answer);
   if (error != hls::AnswerError::none) return Failure{NGX_HTTP_BAD_GATEWAY, hls::describe(error)};
-  if (!source.hosts.empty() && !source.hosts.match(answer.url.host(), answer.url.port())) {
+  if (!in_hosts(source, answer.url)) {
     return Failure{NGX_HTTP_BAD_GATEWAY, "the host of its answer is not among \"hosts\""};
   }
   return std::nullopt;
@@ -126,6 +126,14 @@ bool lead(ngx_http_request_t *r, const Source &source, const hls::Link &link, ng
   return false;
 }
 
+Zone::Need need_of(const Source &source) {
+  Zone::Need need;
+  need.ttl = source.ttl;
+  need.deadline = source.deadline + 1000;   // the resolver's own is over before
+  need.may_lead = running.size() < source.max_resolves;
+  return need;
+}
+
 const Answer *find_answer(const std::string &stream, const Wait *wait) {
   auto found = answers.find(stream);
   bool awaited = wait && found != answers.end() &&
@@ -135,23 +143,27 @@ const Answer *find_answer(const std::string &stream, const Wait *wait) {
 
 }  // namespace
 
-std::string stream_name(const Source &source, const hls::StreamKey &key) {
-  std::string text = "stream \"" + source.name;
+std::string key_text(const Source &source, const hls::StreamKey &key) {
+  std::string text;
   for (size_t i = 0; i < source.key.size(); ++i) {
-    if (key.values[i]) text.append(" ").append(source.key[i].name).append("=").append(*key.values[i]);
+    if (!key.values[i]) continue;
+    if (!text.empty()) text += ' ';
+    text.append(source.key[i].name).append("=").append(*key.values[i]);
   }
-  return text + "\"";
+  return text;
+}
+
+std::string stream_name(const Source &source, const hls::StreamKey &key) {
+  std::string values = key_text(source, key);
+  return "stream \"" + source.name + (values.empty() ? "" : " ") + values + "\"";
 }
 
 Resolution resolve(ngx_http_request_t *r, const Source &source, const hls::Link &link, std::uint64_t newer_than,
                    ngx_uint_t status, const Wait *wait, unsigned &leads) {
   Zone &zone = *main_conf(r).zone;
-  Zone::Need need;
+  Zone::Need need = need_of(source);
   need.newer_than = newer_than;
-  need.ttl = source.ttl;
   if (wait) need.since = wait->since();
-  need.may_lead = running.size() < source.max_resolves;
-  need.deadline = source.deadline + 1000;   // the resolver's own is over before
   Zone::Claimed claimed = zone.claim(link.stream_text, need);
   switch (claimed.claim) {
     case Zone::Claim::ready:
@@ -188,10 +200,8 @@ void renew_if_due(ngx_http_request_t *r, const Source &source, const hls::Link &
   if (!generation.is_due(now, source.refresh_before)) return;
   // A resolver that answers from a cache of its own may not have anything newer.
   if (now < generation.resolved + std::max<std::uint64_t>(1, source.cooldown / 1000)) return;
-  Zone::Need need;
-  need.deadline = source.deadline + 1000;
+  Zone::Need need = need_of(source);
   need.renew = true;
-  need.may_lead = running.size() < source.max_resolves;
   if (main_conf(r).zone->claim(link.stream_text, need).claim == Zone::Claim::lead) lead(r, source, link, 0);
 }
 

@@ -38,16 +38,6 @@ bool is_json(ngx_http_request_t *r, const RequestContext &ctx) {
          (name.size() > 5 && same_name(name.substr(name.size() - 5), ".json"));
 }
 
-std::string_view header_value(const ngx_list_t &headers, std::string_view name) {
-  for (const ngx_list_part_t *part = &headers.part; part; part = part->next) {
-    auto *h = static_cast<ngx_table_elt_t *>(part->elts);
-    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-      if (h[i].hash && same_name(view(h[i].key), name)) return view(h[i].value);
-    }
-  }
-  return {};
-}
-
 // A playlist answers a Range for all of it (ffmpeg asks everything from 0- on) as if there had been none.
 // The upstream's header tells: the slice filter has turned its 206 into a 200 before us.
 bool is_whole(const ngx_http_upstream_headers_in_t &in) {

@@ -2,7 +2,6 @@
 
 #include "core/link_name.h"
 #include "hls_proxy.h"
-#include "internal_request.h"
 #include "playlist_fetch.h"
 
 namespace hls_proxy {
@@ -38,16 +37,12 @@ bool cache_key(ngx_http_request_t *r, RequestContext &ctx, Text &text) {
   }
   if (!ctx.link.directives.empty()) (text += '|').append(ctx.link.directives);
   // To learn what took the place of a dead URL only a fresh playlist will do.
-  if (auto *fetch = static_cast<PlaylistFetch *>(InternalRequest::data_of(r))) (text += '|').append(fetch->serial);
+  if (auto *fetch = playlist_fetch_of(r)) (text += '|').append(fetch->serial);
   return true;
 }
 
 bool key(ngx_http_request_t *, RequestContext &ctx, Text &text) {
-  for (size_t i = 0; i < ctx.source->key.size(); ++i) {
-    if (!ctx.link.stream.values[i]) continue;
-    if (!text.empty()) text += ' ';
-    text.append(ctx.source->key[i].name).append("=").append(*ctx.link.stream.values[i]);
-  }
+  text = key_text(*ctx.source, ctx.link.stream);
   return true;
 }
 

@@ -37,6 +37,13 @@ Wait::~Wait() {
   }
 }
 
+void Wait::begin(std::unique_ptr<Wait> &wait, ngx_http_request_t *r, const Zone &zone, std::string_view stream,
+                 ngx_msec_t deadline, Resume resume) {
+  if (!wait) wait = std::make_unique<Wait>(r, zone, stream, deadline, resume);
+  r->read_event_handler = ngx_http_test_reading;
+  r->write_event_handler = ngx_http_request_empty_handler;
+}
+
 void Wait::wake(std::string_view stream) {
   Waiting &all = waiting();
   auto [from, to] = stream.empty() ? std::make_pair(all.begin(), all.end()) : all.equal_range(stream);

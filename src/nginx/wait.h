@@ -11,6 +11,7 @@ extern "C" {
 }
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,10 @@ public:
   Wait(ngx_http_request_t *r, const Zone &zone, std::string_view stream, ngx_msec_t deadline, Resume resume);
   Wait(const Wait &) = delete;
   ~Wait();
+
+  /// Makes `wait`, unless it is there, and has the request notice only that its client leaves.
+  static void begin(std::unique_ptr<Wait> &wait, ngx_http_request_t *r, const Zone &zone, std::string_view stream,
+                    ngx_msec_t deadline, Resume resume);
 
   ngx_msec_t since() const { return since_; }
 
